@@ -1,0 +1,110 @@
+"""What every place that runs jobs can do, and no more.
+
+The backend is the only database of jobs: whatever it lists is what there is. It never looks
+into a payload and never raises an exception of the library it stands on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ..errors import NotFound, SpecError
+from ..store import PAYLOAD, REQUESTS, SPEC, ArtifactStore, job_path
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ..jobs import JobSpec, JobStatus
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """One change that a watch saw; ``removed`` carries the last status that was known."""
+
+    kind: Literal["added", "modified", "removed"]
+    status: JobStatus
+
+
+class Backend(ABC):
+    """Runs jobs whose payload lies in ``store``.
+
+    Subclasses must implement `launch`, `list`, `watch`, `logs`, `cancel` and `delete`. `submit`,
+    `get`, `wait` and `interrupt` are made of these and of the store; a subclass may do them
+    better. All of it is asynchronous, and every call comes back in bounded time except `watch`,
+    `wait` without a time-out and `logs` with ``follow``.
+
+    Raises `NotFound` for a job that is not there, `Forbidden` where the user may not,
+    `BackendError` where the place fails.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, store: ArtifactStore | None = None) -> None:
+        self.store = store or ArtifactStore()
+
+    async def submit(self, spec: JobSpec) -> None:
+        """Start the job of ``spec``, whose payload the store has already; return at once."""
+        if not self.store.has(job_path(spec.name, PAYLOAD)):
+            raise SpecError(f"The store holds no payload for the job {spec.name!r}.")
+        self.store.put_json(job_path(spec.name, SPEC), spec.to_dict())
+        await self.launch(spec)
+
+    @abstractmethod
+    async def launch(self, spec: JobSpec) -> None:
+        """Make the processes or objects of a job whose payload and spec lie in the store."""
+
+    @abstractmethod
+    async def list(self) -> list[JobStatus]:
+        """Give all jobs of this user, the newest first."""
+
+    @abstractmethod
+    def watch(self) -> AsyncIterator[JobEvent]:
+        """Give every job as ``added``, then every change, for as long as it is asked."""
+
+    @abstractmethod
+    def logs(self, name: str, rank: int = 0, *, start: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
+        """Give one rank's log from byte ``start``; with ``follow`` until the job has ended.
+
+        Pieces are cut anywhere; `jupyter_kf.logs` reads them.
+        """
+
+    @abstractmethod
+    async def cancel(self, name: str) -> None:
+        """End a job and keep its record; a job that has ended already stays as it is."""
+
+    @abstractmethod
+    async def delete(self, name: str) -> None:
+        """End a job if it runs and remove all that is left of it, the store's folder too."""
+
+    async def get(self, name: str) -> JobStatus:
+        """Give one job's status."""
+        for status in await self.list():
+            if status.name == name:
+                return status
+        raise NotFound(f"There is no job {name!r}.")
+
+    async def wait(self, name: str, timeout: float | None = None) -> JobStatus:
+        """Wait for a job's end; `TimeoutError` after ``timeout`` seconds."""
+        status = await self.get(name)
+        if status.state.finished:
+            return status
+        async with asyncio.timeout(timeout):
+            async for event in self.watch():
+                if event.status.name != name:
+                    continue
+                if event.kind == "removed":
+                    raise NotFound(f"The job {name!r} was deleted while it was waited for.")
+                if event.status.state.finished:
+                    return event.status
+        raise NotFound(f"The job {name!r} is not watched any more.")
+
+    async def interrupt(self, name: str) -> None:
+        """Ask a running job to stop after its present step and to bring back what it has."""
+        await self.get(name)
+        self.store.put(job_path(name, REQUESTS, "interrupt"), b"")
+
+    async def close(self) -> None:
+        """Give back connections; jobs go on."""

@@ -1,0 +1,189 @@
+"""What a job is asked to be and what is seen of it: frozen values, JSON both ways.
+
+The specification is written once, at submission, and never changes; the status is observed by
+a backend and may be recomputed at any time. Nothing here knows where a job runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from .errors import SpecError
+from .names import check_job_name
+
+
+class JobState(StrEnum):
+    """The five states of a job; queued, unschedulable or pulling are the ``reason`` of PENDING."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has come to its end, good or bad."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class _Record:
+    """JSON both ways for frozen dataclasses; unknown keys of a newer version are passed over."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON values."""
+        return _plain(self)  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Build from JSON values; `SpecError` names the field that does not fit."""
+        return _build(cls, data, cls.__name__)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Resources(_Record):
+    """What one replica gets.
+
+    ``cpu`` in cores, ``memory`` in bytes; ``accelerator`` is the cluster's name of the device,
+    such as ``nvidia.com/gpu``, and ``accelerators`` how many of them (one process each).
+    """
+
+    cpu: float | None = None
+    memory: int | None = None
+    accelerator: str = ""
+    accelerators: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.cpu is not None and self.cpu <= 0) or (self.memory is not None and self.memory <= 0):
+            raise SpecError("Resources must be positive; leave one out for no limit.")
+        if self.accelerators < 0 or (self.accelerators and not self.accelerator):
+            raise SpecError("accelerators needs a count of at least 0 and the accelerator's name.")
+
+
+@dataclass(frozen=True)
+class JobSpec(_Record):
+    """What was asked: one job of ``replicas`` replicas.
+
+    ``notebook`` and ``cell`` say where it came from, ``source`` is the submitted code for people
+    to read, ``created`` seconds since the epoch. ``start_timeout`` bounds the start of the gang,
+    in seconds. ``checkpoint`` is the number of seconds between checkpoints, or None for none.
+    """
+
+    name: str
+    replicas: int = 1
+    profile: str = ""
+    resources: Resources = Resources()
+    image: str = ""
+    user: str = ""
+    notebook: str = ""
+    cell: int | None = None
+    source: str = ""
+    created: float = 0.0
+    start_timeout: float = 120.0
+    checkpoint: float | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_job_name(self.name)
+        if not 1 <= self.replicas <= 99_999:
+            raise SpecError(f"A job needs between 1 and 99999 workers, not {self.replicas}.")
+        if self.start_timeout <= 0 or (self.checkpoint is not None and self.checkpoint <= 0):
+            raise SpecError("start_timeout and checkpoint are seconds and must be positive.")
+
+
+@dataclass(frozen=True)
+class Replica(_Record):
+    """What is seen of one replica; ``index`` is its rank, ``node`` where it runs."""
+
+    index: int
+    state: JobState = JobState.PENDING
+    reason: str = ""
+    restarts: int = 0
+    node: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class JobStatus(_Record):
+    """What is seen of a job. Times are seconds since the epoch.
+
+    ``reason`` is one sentence for people: why it waits, or why it failed.
+    """
+
+    spec: JobSpec
+    state: JobState = JobState.PENDING
+    reason: str = ""
+    replicas: tuple[Replica, ...] = ()
+    started: float | None = None
+    finished: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.spec.name
+
+    @property
+    def ready(self) -> int:
+        """How many replicas are running or done."""
+        return sum(r.state in (JobState.RUNNING, JobState.SUCCEEDED) for r in self.replicas)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build_record(kind, data, where)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        inner = next(a for a in args if a is not types.NoneType)
+        return None if data is None else _build(inner, data, where)
+    if origin is tuple:
+        _expect(isinstance(data, list | tuple), "a list", data, where)
+        return tuple(_build(args[0], v, f"{where}[{i}]") for i, v in enumerate(data))
+    if origin is dict:
+        _expect(isinstance(data, dict), "an object", data, where)
+        return {_build(args[0], k, where): _build(args[1], v, f"{where}.{k}") for k, v in data.items()}
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        _expect(data in list(kind), "one of " + ", ".join(kind), data, where)
+        return kind(data)
+    if kind is float and type(data) is int:
+        return float(data)
+    _expect(
+        type(data) is kind,
+        {"str": "text", "int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__),
+        data,
+        where,
+    )
+    return data
+
+
+def _build_record(kind: Any, data: Any, where: str) -> Any:
+    _expect(isinstance(data, dict), "an object", data, where)
+    hints = typing.get_type_hints(kind)
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in data and f.default is f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise SpecError(f"{where} lacks {', '.join(missing)}.")
+    return kind(**{k: _build(hints[k], v, f"{where}.{k}") for k, v in data.items() if k in known})
+
+
+def _expect(fits: bool, what: str, data: Any, where: str) -> None:
+    if not fits:
+        raise SpecError(f"{where} must be {what}, not {data!r}.")

@@ -1,0 +1,76 @@
+"""Names that are valid wherever a job may run, and that never collide.
+
+A job's name is also a folder, a Kubernetes object and, with a replica's index behind it, a host
+name: a DNS label of at most 63 characters (RFC 1123). Pure functions only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import unicodedata
+
+from .errors import SpecError
+
+LABEL_PREFIX = "jupyter-kf"
+LABEL_LIMIT = 63
+# "-" and a replica's index of up to five digits still fit behind the longest job name.
+JOB_LIMIT = LABEL_LIMIT - 6
+_HASH = 6
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
+_ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
+
+
+def is_job_name(text: str) -> bool:
+    """Tell whether ``text`` can stand as a job's name as it is."""
+    return len(text) <= JOB_LIMIT and _DNS_LABEL.fullmatch(text) is not None
+
+
+def check_job_name(text: str) -> str:
+    """Give ``text`` back if it is a valid job name, else raise `SpecError` with one that would be."""
+    if is_job_name(text):
+        return text
+    raise SpecError(
+        f"{text!r} cannot be a job's name: use at most {JOB_LIMIT} of a-z, 0-9 and '-', "
+        f"with a letter or digit at both ends, for example {slug(text)!r}."
+    )
+
+
+def slug(text: str, limit: int = JOB_LIMIT) -> str:
+    """Make a DNS label of any text; two different texts never give the same label.
+
+    A text that is a label already stays as it is, unless it could be taken for a shortened one;
+    everything else ends with ``--`` and a digest of the whole text.
+    """
+    if len(text) <= limit and _DNS_LABEL.fullmatch(text) and not re.search(r"--[0-9a-f]{6}$", text):
+        return text
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "x"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
+    return f"{stem[: limit - _HASH - 2].rstrip('-')}--{digest}"
+
+
+def new_job_name(stem: str = "job") -> str:
+    """Make a fresh job name that starts with ``stem``."""
+    head = slug(stem, JOB_LIMIT - 6)
+    return f"{head}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
+
+
+def replica_name(job: str, index: int) -> str:
+    """Name one replica of a job: what an Indexed Job calls its pod's host."""
+    return f"{job}-{index}"
+
+
+def label_key(name: str) -> str:
+    """Give the full key of one of our labels or annotations."""
+    return f"{LABEL_PREFIX}/{name}"
+
+
+def label_value(text: str) -> str:
+    """Make a valid label value of any text: itself where it is valid, else a slug of it."""
+    if len(text) <= LABEL_LIMIT and _LABEL_VALUE.fullmatch(text):
+        return text
+    return slug(text, LABEL_LIMIT)

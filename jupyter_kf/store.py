@@ -1,0 +1,184 @@
+"""Where jobs and graphs lie: one folder per job and per graph under a single fsspec URL.
+
+Payloads and outcomes are pickles between one user's own processes, so a store belongs to one
+user and is never shared. This module knows the layout and moves bytes; what they mean is for
+others to know.
+
+::
+
+    jobs/NAME/spec.json        what was asked
+              payload/         what travels in
+              status.json      what the local supervisor last saw
+              logs/rank-0.log  text and records, see `jupyter_kf.logs`
+              requests/        interrupt, cancel: asked for, not yet done
+              outcome/         what travels back; complete as soon as it has this name
+    graphs/NAME/VERSION/       a stored graph
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import BackendError, NotFound, SpecError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+STORE_VARIABLE = "JUPYTER_KF_STORE"
+SPEC = "spec.json"
+STATUS = "status.json"
+PAYLOAD = "payload"
+OUTCOME = "outcome"
+LOGS = "logs"
+REQUESTS = "requests"
+
+
+def default_url() -> str:
+    """Give the store's URL: ``JUPYTER_KF_STORE``, else a folder beside Jupyter's own data."""
+    url = os.environ.get(STORE_VARIABLE)
+    if url:
+        return url
+    from jupyter_core.paths import jupyter_data_dir
+
+    return str(Path(jupyter_data_dir()) / "jupyter_kf")
+
+
+def job_path(name: str, *parts: str) -> str:
+    """Give the place of a file in a job's folder."""
+    return "/".join(("jobs", name, *parts))
+
+
+def log_path(name: str, rank: int) -> str:
+    """Give the place of one rank's log."""
+    return job_path(name, LOGS, f"rank-{rank}.log")
+
+
+class ArtifactStore:
+    """Files under one fsspec URL; paths are relative, with forward slashes.
+
+    Raises `SpecError` for a URL that no installed filesystem understands, `NotFound` for a file
+    that is not there and `BackendError` where the place refuses or fails.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or default_url()
+        self._opened: tuple[AbstractFileSystem, str] | None = None
+
+    def _open(self) -> tuple[AbstractFileSystem, str]:
+        if self._opened is None:
+            from fsspec.core import url_to_fs
+
+            try:
+                fs, root = url_to_fs(self.url)
+            except (ValueError, ImportError) as err:
+                raise SpecError(f"The store {self.url!r} cannot be used: {err}") from err
+            self._opened = fs, root.rstrip("/")
+        return self._opened
+
+    def _at(self, path: str) -> tuple[AbstractFileSystem, str]:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise SpecError(f"{path!r} leaves the store.")
+        fs, root = self._open()
+        return fs, f"{root}/{path}" if path else root
+
+    def local(self, path: str = "") -> Path | None:
+        """Give the real place of ``path`` where the store is a folder of this machine, else None."""
+        fs, full = self._at(path)
+        protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
+        return Path(full) if "file" in protocols else None
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file; a reader sees the old or the new content whole, never a part."""
+        place = self.local(path)
+        fs, full = self._at(path)
+        try:
+            if place is None:
+                fs.pipe_file(full, data)
+                return
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+            try:
+                draft.write_bytes(data)
+                draft.replace(place)
+            finally:
+                draft.unlink(missing_ok=True)
+        except OSError as err:
+            raise BackendError(f"The store could not write {full}: {err.strerror or err}") from err
+
+    def get(self, path: str, start: int | None = None) -> bytes:
+        """Read a file, from byte ``start`` on."""
+        fs, full = self._at(path)
+        try:
+            return bytes(fs.cat_file(full, start=start))
+        except FileNotFoundError as err:
+            raise NotFound(f"The store has no {path}.") from err
+        except OSError as err:
+            raise BackendError(f"The store could not read {full}: {err.strerror or err}") from err
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file or folder at ``path``."""
+        fs, full = self._at(path)
+        return bool(fs.exists(full))
+
+    def list(self, path: str) -> list[str]:
+        """Give the names in a folder, sorted; none where there is no such folder."""
+        fs, full = self._at(path)
+        try:
+            found = fs.ls(full, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
+        return sorted(name for name in names if not name.startswith("."))
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all that is in it; what is gone already is fine."""
+        fs, full = self._at(path)
+        try:
+            fs.rm(full, recursive=True)
+        except FileNotFoundError:
+            return
+        except OSError as err:
+            raise BackendError(f"The store could not delete {full}: {err.strerror or err}") from err
+
+    def claim(self, path: str) -> bool:
+        """Make a folder that was not there; False if it was. Exact on a local folder only."""
+        place = self.local(path)
+        if place is None:
+            return not self.has(path)
+        try:
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.mkdir(mode=0o700)
+        except FileExistsError:
+            return False
+        except OSError as err:
+            raise BackendError(f"The store {self.url} cannot be written: {err.strerror or err}") from err
+        return True
+
+    def upload(self, folder: Path, path: str) -> None:
+        """Copy a folder of this machine into the store."""
+        fs, full = self._at(path)
+        fs.put(f"{folder}/", f"{full}/", recursive=True)
+
+    def download(self, path: str, folder: Path) -> None:
+        """Copy a folder of the store to this machine."""
+        fs, full = self._at(path)
+        if not fs.exists(full):
+            raise NotFound(f"The store has no {path}.")
+        fs.get(f"{full}/", f"{folder}/", recursive=True)
+
+    def put_json(self, path: str, value: Any) -> None:
+        """Write a value as JSON."""
+        self.put(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+
+    def get_json(self, path: str) -> Any:
+        """Read a JSON value; `BackendError` names a file that is damaged."""
+        try:
+            return json.loads(self.get(path))
+        except ValueError as err:
+            raise BackendError(
+                f"{path} in the store is damaged: {err}. Delete the job to be rid of it."
+            ) from err
