@@ -5,4 +5,93 @@ job's replicas. So that each of them pays only for what it uses, public names ar
 first use (PEP 562); importing the package must load neither TensorFlow nor a cluster client.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        BackendError,
+        CaptureError,
+        Forbidden,
+        JobCancelled,
+        JobError,
+        JobFailed,
+        JupyterKFError,
+        NotFound,
+        SpecError,
+    )
+    from .executor import Executor, job, jobs
+    from .handle import Job
+    from .parallel import distribute, mean
+    from .profiles import Profile
+    from .spec import JobSpec, JobState, JobStatus, Replica, Resources
+    from .worker.environment import JobEnvironment
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "errors": (
+        "BackendError",
+        "CaptureError",
+        "Forbidden",
+        "JobCancelled",
+        "JobError",
+        "JobFailed",
+        "JupyterKFError",
+        "NotFound",
+        "SpecError",
+    ),
+    "executor": ("Executor", "job", "jobs"),
+    "handle": ("Job",),
+    "parallel": ("distribute", "mean"),
+    "profiles": ("Profile",),
+    "spec": ("JobSpec", "JobState", "JobStatus", "Replica", "Resources"),
+    "worker.environment": ("JobEnvironment",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "BackendError",
+    "CaptureError",
+    "Executor",
+    "Forbidden",
+    "Job",
+    "JobCancelled",
+    "JobEnvironment",
+    "JobError",
+    "JobFailed",
+    "JobSpec",
+    "JobState",
+    "JobStatus",
+    "JupyterKFError",
+    "NotFound",
+    "Profile",
+    "Replica",
+    "Resources",
+    "SpecError",
+    "distribute",
+    "job",
+    "jobs",
+    "mean",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%%kf`` and ``%kf``; what ``%load_ext jupyter_kf`` calls."""
+    from .magics import load_ipython_extension as load
+
+    load(shell)

@@ -11,7 +11,8 @@ others to know.
               status.json      what the local supervisor last saw
               logs/rank-0.log  text and records, see `jupyter_kf.logs`
               requests/        interrupt, cancel: asked for, not yet done
-              outcome/         what travels back; complete as soon as it has this name
+              applied.json     when its results were written into the live objects
+              outcome/         what travels back; complete as soon as it has its summary.json
     graphs/NAME/VERSION/       a stored graph
 """
 
@@ -33,8 +34,10 @@ SPEC = "spec.json"
 STATUS = "status.json"
 PAYLOAD = "payload"
 OUTCOME = "outcome"
+SUMMARY = "summary.json"
 LOGS = "logs"
 REQUESTS = "requests"
+APPLIED = "applied.json"
 
 
 def default_url() -> str:

@@ -17,7 +17,7 @@ from ..store import PAYLOAD, REQUESTS, SPEC, ArtifactStore, job_path
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ..jobs import JobSpec, JobStatus
+    from ..spec import JobSpec, JobStatus
 
 
 @dataclass(frozen=True)

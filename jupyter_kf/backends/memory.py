@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import NotFound, SpecError
-from ..jobs import JobSpec, JobState, JobStatus, Replica
+from ..spec import JobSpec, JobState, JobStatus, Replica
 from ..store import job_path
 from .base import Backend, JobEvent
 

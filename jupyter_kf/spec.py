@@ -72,6 +72,8 @@ class JobSpec(_Record):
     ``notebook`` and ``cell`` say where it came from, ``source`` is the submitted code for people
     to read, ``created`` seconds since the epoch. ``start_timeout`` bounds the start of the gang,
     in seconds. ``checkpoint`` is the number of seconds between checkpoints, or None for none.
+    ``own_strategy`` says that the code makes a tf.distribute strategy of its own: it gets its
+    ``TF_CONFIG`` and is otherwise left alone.
     """
 
     name: str
@@ -86,6 +88,7 @@ class JobSpec(_Record):
     created: float = 0.0
     start_timeout: float = 120.0
     checkpoint: float | None = None
+    own_strategy: bool = False
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,7 +115,8 @@ class Replica(_Record):
 class JobStatus(_Record):
     """What is seen of a job. Times are seconds since the epoch.
 
-    ``reason`` is one sentence for people: why it waits, or why it failed.
+    ``reason`` is one sentence for people: why it waits, or why it failed. ``applied`` is when its
+    results were written into the notebook's live objects, None as long as they were not.
     """
 
     spec: JobSpec
@@ -121,6 +125,7 @@ class JobStatus(_Record):
     replicas: tuple[Replica, ...] = ()
     started: float | None = None
     finished: float | None = None
+    applied: float | None = None
 
     @property
     def name(self) -> str:

@@ -1,0 +1,186 @@
+"""How work is sent out: `Executor` for callables, `submit_cell` for cells, `jobs` to look back.
+
+The only place that brings capture, store and backend together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from . import loop
+from .backends import connect
+from .errors import NotFound, SpecError
+from .handle import Job
+from .names import check_job_name, new_job_name
+from .profiles import find
+from .spec import JobSpec
+from .store import PAYLOAD, job_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Self
+
+    from .backends.base import Backend
+    from .capture import Captured
+    from .capture.cell import Cell
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a job is to run; see `JobSpec` for the meaning of each."""
+
+    workers: int = 2
+    profile: str = ""
+    name: str = ""
+    start_timeout: float = 120.0
+
+    def spec(self, stem: str) -> JobSpec:
+        """Make the specification; `SpecError` for a wrong name, number or profile."""
+        profile = find(self.profile) if self.profile else None
+        return JobSpec(
+            name=check_job_name(self.name) if self.name else new_job_name(stem),
+            replicas=self.workers,
+            profile=self.profile,
+            resources=profile.resources if profile else JobSpec.resources,
+            image=profile.image if profile else "",
+            user=os.environ.get("JUPYTERHUB_USER", ""),
+            notebook=os.environ.get("JPY_SESSION_NAME", ""),
+            created=time.time(),
+            start_timeout=self.start_timeout,
+        )
+
+
+class Executor:
+    """Runs callables as jobs, with the manners of `concurrent.futures.Executor`.
+
+    ::
+
+        with kf.Executor(workers=2) as ex:
+            ex.submit(model.fit, x, y, epochs=3).result()      # the live model is trained
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        *,
+        profile: str = "",
+        start_timeout: float = 120.0,
+        backend: Backend | None = None,
+    ) -> None:
+        self._options = Options(workers, profile, start_timeout=start_timeout)
+        self._options.spec("check")  # wrong options are told now, not at the first submit
+        self.backend = backend or connect()
+        self._jobs: list[Job] = []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Job:
+        """Send ``function(*args, **kwargs)`` out; any callable, with whatever it needs.
+
+        Raises `CaptureError` for what cannot travel, before anything is started.
+        """
+        from .capture.call import Call
+
+        name = getattr(function, "__name__", type(function).__name__)
+        spec = self._options.spec(name)
+        spec = replace(spec, source=_source_of(function), own_strategy=_own_strategy(function))
+        job = _submit(self.backend, spec, Call(function, args, kwargs))
+        self._jobs.append(job)
+        return job
+
+    def map(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
+        """Send one job out for each item and give their values in order."""
+        pending = [self.submit(function, *items) for items in zip(*iterables, strict=False)]
+        return (job.result() for job in pending)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for the jobs of this executor, or cancel them; they keep their records."""
+        for job in self._jobs:
+            with contextlib.suppress(NotFound):
+                if cancel_futures:
+                    job.cancel()
+                elif wait:
+                    job.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+
+def submit_cell(cell: Cell, options: Options, namespace: dict[str, Any], backend: Backend) -> Job:
+    """Send a cell out; its results land in ``namespace`` when they are applied."""
+    spec = options.spec(_notebook_stem())
+    spec = replace(spec, source=cell.source, cell=cell.number, own_strategy=_own_strategy(cell))
+    return _submit(backend, spec, cell, namespace)
+
+
+def jobs(backend: Backend | None = None) -> list[Job]:
+    """Give all jobs, the newest first."""
+    place = backend or connect()
+    return [Job(place, status.name) for status in loop.run(place.list())]
+
+
+def job(name: str, backend: Backend | None = None) -> Job:
+    """Give the handle of a job, from any kernel; `NotFound` if there is none of this name."""
+    place = backend or connect()
+    loop.run(place.get(name))
+    return Job(place, name)
+
+
+def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None) -> Job:
+    store = backend.store
+    if not store.claim(job_path(spec.name)):
+        raise SpecError(f"There is a job {spec.name!r} already; delete it or choose another name.")
+    try:
+        captured = _pack(store, spec.name, work)
+        loop.run(backend.submit(spec))
+    except BaseException:
+        store.delete(job_path(spec.name))
+        raise
+    return Job(backend, spec.name, captured, namespace)
+
+
+def _pack(store: Any, name: str, work: Any) -> Captured:
+    from .capture import ambient, pack
+
+    payload = {"work": work, "ambient": ambient.snapshot()}
+    path = job_path(name, PAYLOAD)
+    local = store.local(path)
+    if local is not None:
+        local.mkdir(mode=0o700)
+        return pack(payload, local)
+    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+        captured = pack(payload, Path(scratch))
+        store.upload(Path(scratch), path)
+    return captured
+
+
+def _notebook_stem() -> str:
+    return PurePath(os.environ.get("JPY_SESSION_NAME", "")).stem or "cell"
+
+
+def _source_of(function: Callable[..., Any]) -> str:
+    import inspect
+
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return getattr(function, "__qualname__", repr(function))
+
+
+def _own_strategy(work: Any) -> bool:
+    """Tell whether the code makes a strategy of tf.distribute itself."""
+    source = work.source if hasattr(work, "source") else _source_of(work)
+    functions = [v for v in getattr(work, "names", {}).values() if hasattr(v, "__code__")]
+    text = "\n".join([source, *map(_source_of, functions)])
+    return (
+        re.search(r"\b(MultiWorkerMirrored|ParameterServer|Mirrored|TPU|OneDevice)Strategy\b", text)
+        is not None
+    )

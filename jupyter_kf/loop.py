@@ -1,0 +1,74 @@
+"""The one event loop behind the synchronous face.
+
+A kernel's main thread runs an event loop of its own, so ours lives in a thread. Nothing else in
+the package starts a loop or a thread for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+    from typing import Self
+
+T = TypeVar("T")
+_END = object()
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="jupyter_kf-loop", daemon=True).start()
+    return loop
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run a coroutine to its end; an interrupt of the caller cancels it."""
+    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+class Stream(Generic[T]):
+    """The items of an asynchronous iterator; None whenever none came for ``idle`` seconds.
+
+    An interrupt of the caller leaves it as it is: iterating again goes on where it was.
+    """
+
+    def __init__(self, source: AsyncIterator[T], idle: float) -> None:
+        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._idle = idle
+        self._future = asyncio.run_coroutine_threadsafe(self._pump(source), _loop())
+
+    async def _pump(self, source: AsyncIterator[T]) -> None:
+        try:
+            async for item in source:
+                self._items.put(item)
+        finally:
+            self._items.put(_END)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T | None:
+        try:
+            item = self._items.get(timeout=self._idle)
+        except queue.Empty:
+            return None
+        if item is not _END:
+            return item  # type: ignore[return-value]
+        self._items.put(_END)
+        self._future.result()  # an error of the source is raised here
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop listening to the source."""
+        self._future.cancel()

@@ -1,0 +1,134 @@
+"""``%%kf``: this cell, elsewhere. ``%kf``: the jobs, in a line.
+
+The kernel's host. It reads options, hands the cell to the executor, and shows in the cell what
+the replica shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from .backends import connect
+from .capture.cell import Cell, needed
+from .errors import JupyterKFError, SpecError
+from .executor import Options, jobs, submit_cell
+from .replay import Replay
+
+if TYPE_CHECKING:
+    import argparse
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .handle import Job
+
+
+@magics_class
+class KFMagics(Magics):
+    """The magics of jupyter_kf."""
+
+    shell: InteractiveShell
+
+    @magic_arguments()
+    @argument("-w", "--workers", type=int, default=2, help="number of replicas (default 2)")
+    @argument("-p", "--profile", default="", help="a profile offered here, see %%%%kf profiles")
+    @argument("-n", "--name", default="", help="the job's name (default: made from the notebook's)")
+    @argument("-d", "--detach", action="store_true", help="return at once; job.apply() brings the results")
+    @argument("-q", "--quiet", action="store_true", help="show no job card, only the cell's own output")
+    @argument("--start-timeout", type=float, default=120.0, help="seconds the replicas may take to start")
+    @argument("-h", "--help", action="store_true", help="show this and do nothing")
+    @cell_magic("kf")
+    def kf_cell(self, line: str, cell: str) -> Job | None:
+        """Run this cell as a distributed TensorFlow job and leave what it would have left here.
+
+        Examples::
+
+            %%kf --workers 4
+            model.fit(x, y, epochs=3)          # the live model is trained
+
+            %%kf --detach --name night         # goes on without the notebook
+            model.fit(x, y, epochs=300)        # later: kf.job("night").apply()
+        """
+        args = parse_argstring(self.kf_cell, line)
+        if args.help:
+            print(self.kf_cell.__doc__)
+            return None
+        try:
+            running = self._submit(args, cell)
+        except SpecError as err:
+            raise UsageError(str(err)) from None
+        if args.detach:
+            return running
+        self._follow(running, quiet=args.quiet)
+        return None
+
+    @magic_arguments()
+    @argument(
+        "what", nargs="?", default="jobs", choices=["jobs", "profiles", "stop"], help="what to show or do"
+    )
+    @argument("-h", "--help", action="store_true", help="show this and do nothing")
+    @line_magic("kf")
+    def kf_line(self, line: str) -> list[Any] | None:
+        """List the jobs or the profiles, or end the warm process that starts jobs quickly.
+
+        Examples::
+
+            %kf              # the jobs, the newest first
+            %kf profiles     # what --profile may be
+            %kf stop         # give back the memory of the warm process
+        """
+        args = parse_argstring(self.kf_line, line)
+        match "help" if args.help else args.what:
+            case "help":
+                print(self.kf_line.__doc__, self.kf_cell.__doc__, sep="\n")
+                return None
+            case "profiles":
+                from .profiles import catalogue
+
+                return list(catalogue())
+            case "stop":
+                from .backends import warm
+
+                warm.stop()
+                return None
+            case _:
+                return jobs()
+
+    def _submit(self, args: argparse.Namespace, body: str) -> Job:
+        options = Options(args.workers, args.profile, args.name, args.start_timeout)
+        options.spec("check")
+        number = self.shell.execution_count
+        shown = f"%%kf\n{body}"
+        filename = self.shell.compile.cache(shown, number, raw_code=shown)
+        names = needed(self.shell.transform_cell(body), self.shell.user_ns)
+        cell = Cell(source=body, names=names, filename=filename, number=number)
+        return submit_cell(cell, options, self.shell.user_ns, connect())
+
+    def _follow(self, running: Job, *, quiet: bool) -> None:
+        """Show the job's output as this cell's own until it ends; then apply its results."""
+        replay = Replay(self.shell, running, quiet=quiet)
+        replay.follow()
+        try:
+            value = running.apply(force=True)
+        except JupyterKFError:
+            replay.show_card()
+            raise
+        except BaseException as err:
+            replay.show_card()
+            _raise_here(err)
+        replay.show_card()
+        replay.bind_result(value)
+
+
+def _raise_here(error: BaseException) -> None:
+    """Raise a replica's error so that only its own frames are shown."""
+    __tracebackhide__ = "__ipython_bottom__"
+    raise error
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; what ``%load_ext jupyter_kf`` calls."""
+    shell.register_magics(KFMagics)

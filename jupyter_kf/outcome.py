@@ -1,0 +1,126 @@
+"""What came back from a job: read from the store, written into live objects, raised or returned.
+
+The notebook's end of `jupyter_kf.worker.run`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import pickle
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import NotFound
+from .store import OUTCOME, PAYLOAD, STATUS, SUMMARY, job_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .capture import Captured
+    from .store import ArtifactStore
+
+
+class Outcome:
+    """The outcome of one job, applied at most once."""
+
+    def __init__(self, store: ArtifactStore, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._reply: dict[str, Any] | None = None
+
+    @staticmethod
+    def exists(store: ArtifactStore, name: str) -> bool:
+        """Tell whether the job has left an outcome."""
+        return store.has(job_path(name, OUTCOME, SUMMARY))
+
+    @property
+    def applied(self) -> bool:
+        """Whether it was written into the live objects by this handle."""
+        return self._reply is not None
+
+    def apply(self, captured: Captured | None, namespace: dict[str, Any] | None) -> None:
+        """Write into the live objects and names; without them, build fresh objects."""
+        from .capture import ambient, load_outcome
+
+        with self._folder(OUTCOME) as outcome:
+            if captured is not None:
+                reply = captured.apply(outcome)
+                ambient.restore(reply["ambient"])
+            else:
+                with self._folder(PAYLOAD) as payload:
+                    reply = load_outcome(outcome, payload)
+        self._reply = reply
+        if namespace is not None:
+            namespace.update(reply["bound"])
+            for gone in reply["deleted"]:
+                namespace.pop(gone, None)
+
+    def give(self) -> Any:
+        """Give the value, or raise the error with the frames of the replica."""
+        assert self._reply is not None
+        error: BaseException | None = self._reply["error"]
+        if error is None:
+            return self._reply["value"]
+        raise error.with_traceback(_frames(self._reply["frames"]))
+
+    def peek(self, captured: Captured | None) -> BaseException | None:
+        """Give the error without applying anything."""
+        if self._reply is None:
+            from .capture import load_outcome
+
+            with self._folder(OUTCOME) as outcome, self._folder(PAYLOAD) as payload:
+                return load_outcome(outcome, payload)["error"]  # type: ignore[no-any-return]
+        return self._reply["error"]  # type: ignore[no-any-return]
+
+    @property
+    def value(self) -> Any:
+        """The value alone, once applied."""
+        return self._reply["value"] if self._reply else None
+
+    @contextlib.contextmanager
+    def _folder(self, part: str) -> Iterator[Path]:
+        path = job_path(self._name, part)
+        local = self._store.local(path)
+        if local is not None:
+            if not local.exists():
+                raise NotFound(
+                    f"The results of the job {self._name!r} were applied in the kernel that ran it and are not kept."
+                )
+            yield local
+            return
+        with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+            self._store.download(path, Path(scratch))
+            yield Path(scratch)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the first failing rank said."""
+
+    rank: int = 0
+    traceback: str = ""
+    exception: BaseException | None = None
+
+
+def read_failure(store: ArtifactStore, name: str) -> Failure:
+    """Read what the supervisor wrote down of the first failing rank."""
+    try:
+        told = store.get_json(job_path(name, STATUS)).get("failure") or {}
+    except NotFound:
+        return Failure()
+    exception = None
+    if told.get("exception"):
+        with contextlib.suppress(Exception):  # its class may not be importable here; the words remain
+            exception = pickle.loads(base64.b64decode(told["exception"]))
+    return Failure(told.get("rank", 0), told.get("traceback", ""), exception)
+
+
+def _frames(told: dict[str, Any] | None) -> Any:
+    if told is None:
+        return None
+    from tblib import Traceback
+
+    return Traceback.from_dict(told).as_traceback()

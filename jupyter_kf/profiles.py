@@ -1,0 +1,75 @@
+"""Profiles: the one menu of images, resources and queues that an administrator offers.
+
+The same catalogue feeds the spawn page, the panel and ``%%kf --profile``. A notebook finds it
+in the environment, where the spawner put it, already filtered for the user. This module reads
+it; it knows no cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import SpecError
+from .spec import Resources, _Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROFILES_VARIABLE = "JUPYTER_KF_PROFILES"
+
+
+@dataclass(frozen=True)
+class Profile(_Record):
+    """A named image, resources and queue; an empty ``image`` means the notebook's own."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    image: str = ""
+    resources: Resources = Resources()
+    queue: str = ""
+
+
+def catalogue() -> tuple[Profile, ...]:
+    """Read the profiles: ``JUPYTER_KF_PROFILES`` holds JSON or the path of a JSON file.
+
+    Raises `SpecError` naming the profile and the field that is wrong.
+    """
+    text = os.environ.get(PROFILES_VARIABLE, "").strip()
+    if not text:
+        return ()
+    if not text.startswith("["):
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except OSError as err:
+            raise SpecError(f"{PROFILES_VARIABLE} names {text!r}, which cannot be read: {err}.") from err
+    return parse(text)
+
+
+def parse(text: str) -> tuple[Profile, ...]:
+    """Read a JSON list of profiles."""
+    try:
+        entries: Any = json.loads(text)
+    except ValueError as err:
+        raise SpecError(f"The catalogue of profiles is not JSON: {err}.") from err
+    if not isinstance(entries, list):
+        raise SpecError("The catalogue of profiles must be a list.")
+    profiles = tuple(Profile.from_dict(entry) for entry in entries)
+    names = [profile.name for profile in profiles]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SpecError(f"The catalogue has more than one profile {sorted(twice)[0]!r}.")
+    return profiles
+
+
+def find(name: str, profiles: Iterable[Profile] | None = None) -> Profile:
+    """Give the profile of this name; `SpecError` with the names there are."""
+    offered = catalogue() if profiles is None else tuple(profiles)
+    for profile in offered:
+        if profile.name == name:
+            return profile
+    there = ", ".join(p.name for p in offered) or "none are set up here"
+    raise SpecError(f"There is no profile {name!r}; profiles: {there}.")

@@ -1,0 +1,44 @@
+"""What code inside a job may ask about where it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+_VARIABLE = "JUPYTER_KF_ENVIRONMENT"
+
+
+@dataclass(frozen=True)
+class JobEnvironment:
+    """The place of this process in its job.
+
+    ``addresses`` are host:port of all ranks in order; ``attempt`` counts restarts from 0.
+    """
+
+    job: str
+    rank: int
+    addresses: tuple[str, ...]
+    attempt: int = 0
+    start_timeout: float = 120.0
+
+    @property
+    def world_size(self) -> int:
+        """How many ranks the job has."""
+        return len(self.addresses)
+
+    @classmethod
+    def current(cls) -> JobEnvironment | None:
+        """Give the environment of this process, or None outside of a job."""
+        text = os.environ.get(_VARIABLE)
+        if not text:
+            return None
+        data = json.loads(text)
+        return cls(**{**data, "addresses": tuple(data["addresses"])})
+
+    def export(self) -> None:
+        """Make `current` find this, and ``TF_CONFIG`` say the same to TensorFlow's own strategies."""
+        os.environ[_VARIABLE] = json.dumps(asdict(self))
+        if self.world_size > 1:
+            task = {"type": "worker", "index": self.rank}
+            os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": self.addresses}, "task": task})

@@ -1,0 +1,61 @@
+"""A rank's line to its supervisor: says how far it is, hears that it is to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+# So long a rank may take to come to its next step before it is interrupted where it stands.
+_STEP_PATIENCE = 3.0
+
+
+class Link:
+    """One end of the control socket, with a thread that listens.
+
+    ``stop`` asks the running training to stop at the same step on all ranks; where there is no
+    such step, the main thread gets the KeyboardInterrupt that a local cell would get.
+    """
+
+    def __init__(self, control: socket.socket, stop: Callable[[], None] | None = None) -> None:
+        self._control = control
+        self.stop = stop
+        self.interrupted = False
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="jupyter_kf-link", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def say(self, what: str, **values: Any) -> None:
+        """Tell the supervisor."""
+        with contextlib.suppress(OSError):
+            self._control.sendall(json.dumps({"said": what, "time": time.time(), **values}).encode() + b"\n")
+
+    def over(self) -> None:
+        """The user's code has ended: an interrupt that comes now is too late."""
+        self._over.set()
+
+    def _listen(self) -> None:
+        while data := self._control.recv(4096):
+            if b"interrupt" in data and not self.interrupted:
+                self.interrupted = True
+                self._interrupt()
+        os.kill(os.getpid(), signal.SIGKILL)  # the supervisor is gone
+
+    def _interrupt(self) -> None:
+        if self.stop is not None:
+            self.stop()
+            if self._over.wait(_STEP_PATIENCE):
+                return
+        if not self._over.is_set():
+            os.kill(os.getpid(), signal.SIGINT)

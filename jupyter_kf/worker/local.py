@@ -1,0 +1,124 @@
+"""One job on this machine: waits for its slots, runs its gang, writes down what happened.
+
+The process that runs `run_job` is the job: it holds the job's lock for as long as it lives, so
+whoever reads the status can tell a job that runs from one whose supervisor was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SpecError
+from ..spec import JobSpec, JobState
+from ..store import OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
+from .ports import Ports
+from .slots import Place
+from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TURN = 0.1
+
+
+class _Status:
+    """The job's status file, written whole by rename."""
+
+    def __init__(self, store: ArtifactStore, spec: JobSpec) -> None:
+        self._store = store
+        self._path = job_path(spec.name, STATUS)
+        self.now: dict[str, Any] = {"state": JobState.PENDING, "reason": "Starting.", "pid": os.getpid()}
+
+    def write(self, **change: Any) -> None:
+        if any(self.now.get(k) != v for k, v in change.items()) or not change:
+            self.now.update(change)
+            self._store.put_json(self._path, self.now)
+
+
+def run_job(url: str, name: str, runtime: str) -> None:
+    """Run the job ``name`` of the store ``url`` to its end; ``runtime`` is the machine's folder."""
+    store = ArtifactStore(url)
+    spec = JobSpec.from_dict(store.get_json(job_path(name, SPEC)))
+    status = _Status(store, spec)
+    status.write()
+    place = Place(Path(runtime), spec.replicas)
+    try:
+        if not _wait_for_slots(store, spec, place, status):
+            status.write(state=JobState.CANCELLED, reason="Cancelled while it waited.", finished=time.time())
+            return
+        ports = Ports(Path(runtime) / "ports", spec.replicas)
+        try:
+            _run_gang(store, spec, status, ports.numbers, [*place.fds(), *ports.fds()])
+        finally:
+            ports.give_back()
+    except Exception as err:
+        traceback.print_exc()
+        reason = f"The supervisor failed: {err}"
+        status.write(state=JobState.FAILED, reason=reason, finished=time.time())
+        raise
+    finally:
+        place.give_back()
+
+
+def _wait_for_slots(store: ArtifactStore, spec: JobSpec, place: Place, status: _Status) -> bool:
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
+    while not place.take():
+        status.write(reason=place.reason())
+        if stopped or any(store.has(job_path(spec.name, REQUESTS, r)) for r in ("cancel", "interrupt")):
+            return False
+        select.select([], [], [], _TURN)
+    return True
+
+
+def _run_gang(
+    store: ArtifactStore, spec: JobSpec, status: _Status, ports: Sequence[int], close: Sequence[int]
+) -> None:
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    gang = Supervisor(store, spec, addresses, range(spec.replicas))
+
+    def changed() -> None:
+        replicas = [r.to_dict() for r in gang.replicas()]
+        if gang.running:
+            started = status.now.get("started") or time.time()
+            status.write(state=JobState.RUNNING, reason="", replicas=replicas, started=started)
+        else:
+            status.write(reason="Starting its replicas.", replicas=replicas)
+
+    try:
+        gang.start(lambda rank: _open_log(store, spec.name, rank), close)
+        gang.watch(changed)
+    finally:
+        gang.close()
+    replicas = [r.to_dict() for r in gang.replicas()]
+    status.write(replicas=replicas, finished=time.time(), **_verdict(store, gang))
+
+
+def _open_log(store: ArtifactStore, name: str, rank: int) -> int:
+    path = store.local(log_path(name, rank))
+    if path is None:
+        raise SpecError(f"Jobs of this machine need a store in a folder, not {store.url}.")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _verdict(store: ArtifactStore, gang: Supervisor) -> dict[str, Any]:
+    """Say how the job ended, from what its ranks left behind."""
+    name = gang.spec.name
+    if store.has(job_path(name, OUTCOME, SUMMARY)):
+        told = store.get_json(job_path(name, OUTCOME, SUMMARY))
+        return {"state": JobState(told["state"]), "reason": told["reason"]}
+    if gang.cancelled:
+        return {"state": JobState.CANCELLED, "reason": "Cancelled."}
+    first = gang.first_failure
+    if first is None:
+        return {"state": JobState.FAILED, "reason": "All ranks ended, but none left a result."}
+    failure = first.failure and {k: v for k, v in first.failure.items() if k != "said"}
+    reason = f"Rank {first.rank} {first.reason()}."
+    return {"state": JobState.FAILED, "reason": reason, "failure": {"rank": first.rank, **(failure or {})}}

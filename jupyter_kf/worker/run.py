@@ -1,0 +1,151 @@
+"""The life of one rank: from the fork to its exit code.
+
+Joins its peers, unpacks the payload, runs it, and, on rank 0, leaves the outcome. It decides
+nothing about other ranks: that is the supervisor's.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+import tempfile
+import traceback
+import types
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import JupyterKFError
+from ..spec import JobState
+from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
+from .child import PEER_LOST
+from .link import Link
+from .output import Output
+from .work import Finished, perform
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from ..spec import JobSpec
+    from ..store import ArtifactStore
+    from .environment import JobEnvironment
+
+_PEER_ERRORS = (
+    "UnavailableError",
+    "AbortedError",
+    "DeadlineExceededError",
+    "CancelledError",
+    "InternalError",
+)
+_PEER_WORDS = ("/job:worker", "ollective", "oordination", "heartbeat", "Connection reset", "recvmsg")
+
+
+def run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, control: socket.socket) -> int:
+    """Run this rank; give 0, 1 for an error of the user's code, or `PEER_LOST`."""
+    place.export()
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // place.world_size)))
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    output, link = Output(), Link(control)
+    output.install()
+    try:
+        finished = _run(store, spec, place, output, link)
+    except (JupyterKFError, TimeoutError) as err:
+        traceback.print_exc()
+        link.say("failed", **describe(err))
+        return 1
+    except Exception as err:
+        traceback.print_exc()
+        if is_peer_lost(err):
+            return PEER_LOST
+        link.say("failed", **describe(err))
+        return 1
+    if finished.error is None or (link.interrupted and isinstance(finished.error, KeyboardInterrupt)):
+        return 0
+    if is_peer_lost(finished.error):
+        return PEER_LOST
+    link.say("failed", **describe(finished.error))
+    return 1
+
+
+def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> Finished:
+    parallel = _join(spec, place, output, link)
+    from ..capture import unpack
+
+    link.start()
+    with _payload(store, spec.name) as folder:
+        arrival = unpack(folder)
+    link.say("started")
+    finished = perform(arrival.value, output, link)
+    if finished.error is not None and is_peer_lost(finished.error):
+        return finished
+    if parallel and finished.error is None:
+        from ..parallel import agree
+
+        agree(finished.variables(arrival))
+    if place.rank == 0:
+        with tempfile.TemporaryDirectory() as scratch:
+            target = store.local(job_path(spec.name, OUTCOME)) or Path(scratch)
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            arrival.reply(finished.reply(), target)
+            if target == Path(scratch):
+                store.upload(target, job_path(spec.name, OUTCOME))
+        # Last: an outcome counts from the moment that it has its summary.
+        store.put_json(job_path(spec.name, OUTCOME, SUMMARY), _summary(finished, link))
+    return finished
+
+
+def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> bool:
+    """Find the peers and put the hooks in place, where there are peers and the user wants them."""
+    if place.world_size == 1 or spec.own_strategy:
+        return False
+    from .. import parallel
+
+    parallel.start(place.rank, place.addresses, timeout=place.start_timeout)
+    parallel.report_to(output.report)
+    parallel.install()
+    link.stop = parallel.request_stop
+    return True
+
+
+@contextmanager
+def _payload(store: ArtifactStore, name: str) -> Iterator[Path]:
+    local = store.local(job_path(name, PAYLOAD))
+    if local is not None:
+        yield local
+        return
+    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+        store.download(job_path(name, PAYLOAD), Path(scratch))
+        yield Path(scratch)
+
+
+def _summary(finished: Finished, link: Link) -> dict[str, Any]:
+    error = finished.error
+    if error is None:
+        return {"state": JobState.SUCCEEDED, "reason": ""}
+    if isinstance(error, KeyboardInterrupt) and link.interrupted:
+        return {"state": JobState.CANCELLED, "reason": "Interrupted; what it had done so far came back."}
+    return {"state": JobState.FAILED, "reason": f"{_headline(error)}."}
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Put an error into words, and into a pickle where it can be."""
+    import cloudpickle
+
+    try:
+        pickled = base64.b64encode(cloudpickle.dumps(error)).decode("ascii")
+    except Exception:
+        pickled = ""  # it is told in words all the same
+    text = "".join(traceback.format_exception(error))
+    return {"summary": f"raised {_headline(error)}", "traceback": text, "exception": pickled}
+
+
+def is_peer_lost(error: BaseException) -> bool:
+    """Tell whether an error of TensorFlow says no more than that another rank has gone."""
+    return type(error).__name__ in _PEER_ERRORS and any(word in str(error) for word in _PEER_WORDS)
+
+
+def _headline(error: BaseException) -> str:
+    first = str(error).strip().split("\n", 1)[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

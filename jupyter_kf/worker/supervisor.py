@@ -1,0 +1,179 @@
+"""Watches over the ranks of one host from start to end.
+
+It starts them, passes on an interrupt, bounds the start and the end, and leaves no process
+behind. It never runs the user's code and never imports what the user's code needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import NotFound
+from ..spec import JobState, Replica
+from ..store import REQUESTS, job_path
+from .child import PEER_LOST, Child
+from .environment import JobEnvironment
+from .system import adopt_orphans, kill_descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ..spec import JobSpec
+    from ..store import ArtifactStore
+
+# After the first rank failed, the others have this long to notice by themselves: TensorFlow's
+# heartbeat needs 3 s, and rank 0 may be about to bring back what it has.
+_PEERS_GRACE = 6.0
+_TERM_GRACE = 5.0
+_TICK = 0.1
+
+
+class Supervisor:
+    """The ranks ``ranks`` of the job ``spec``, which all ranks at ``addresses`` make up."""
+
+    def __init__(
+        self, store: ArtifactStore, spec: JobSpec, addresses: Sequence[str], ranks: Sequence[int]
+    ) -> None:
+        self.store = store
+        self.spec = spec
+        self.cancelled = False
+        self.children: list[Child] = []
+        self._addresses = tuple(addresses)
+        self._ranks = ranks
+        self._interrupted = False
+        self._stop_at: float | None = None
+        self._kill_at: float | None = None
+        self._first_failure: Child | None = None
+        self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_write = wake_write
+
+    def start(self, open_log: Callable[[int], int], close: Iterable[int] = ()) -> None:
+        """Start the ranks; ``open_log`` opens a rank's log, ``close`` are files they must not hold."""
+        adopt_orphans()
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._cancel)
+        self._start_by = time.monotonic() + self.spec.start_timeout
+        for rank in self._ranks:
+            log = open_log(rank)
+            try:
+                self.children.append(self._start_rank(rank, log, close))
+            finally:
+                os.close(log)
+
+    def _start_rank(self, rank: int, log: int, close: Iterable[int]) -> Child:
+        from .run import run
+
+        spec = self.spec
+        place = JobEnvironment(spec.name, rank, self._addresses, start_timeout=spec.start_timeout)
+        others = [c.control.fileno() for c in self.children]
+        ours = [*close, *others, self._wake, self._wake_write]
+        return Child.fork(rank, log, lambda control: run(self.store, spec, place, control), ours)
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Wait for the end of all ranks, calling ``changed`` whenever one's state did."""
+        seen = None
+        while not self._finished():
+            self._listen()
+            if self._requested("cancel"):
+                self.cancelled = True
+            if not self._interrupted and self._requested("interrupt"):
+                self._interrupted = True
+                for child in self.children:
+                    child.tell("interrupt")
+            self._bound()
+            now = self.replicas()
+            if now != seen:
+                seen = now
+                changed()
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        for child in self.children:
+            child.signal(signal.SIGKILL)
+        kill_descendants()
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake)
+        os.close(self._wake_write)
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """Give the state of each rank."""
+        return tuple(
+            Replica(c.rank, _state_of(c), c.reason(), node=os.uname().nodename, exit_code=c.exit_code)
+            for c in self.children
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether all ranks have found each other."""
+        return bool(self.children) and all(c.started for c in self.children)
+
+    @property
+    def first_failure(self) -> Child | None:
+        """The rank that failed first for a reason of its own, if any did."""
+        return self._first_failure
+
+    def _finished(self) -> bool:
+        ended = [child.poll() for child in self.children]  # each is to be reaped
+        return all(ended)
+
+    def _listen(self) -> None:
+        fds = [c.control for c in self.children if c.exit_code is None]
+        select.select([self._wake, *fds], [], [], _TICK)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, 512)
+        for child in self.children:
+            if child.exit_code is None:
+                child.hear()
+
+    def _bound(self) -> None:
+        """Bring a gang that cannot end well to its end, in steps of bounded length."""
+        now = time.monotonic()
+        self._note_failure(now)
+        late = not self.running and now > self._start_by and self._first_failure is None
+        if late:
+            missing = ", ".join(str(c.rank) for c in self.children if not c.started)
+            for child in self.children:
+                if child.failure is None and not child.started:
+                    limit = self.spec.start_timeout
+                    summary = f"did not come up within {limit:g} s (waiting for rank {missing})"
+                    child.failure = {"summary": summary, "time": time.time()}
+        if (late or self.cancelled) and self._kill_at is None:
+            self._stop_at = now
+        if self._stop_at is not None and now >= self._stop_at and self._kill_at is None:
+            self._kill_at = now + _TERM_GRACE
+            for child in self.children:
+                child.signal(signal.SIGTERM)
+        if self._kill_at is not None and now >= self._kill_at:
+            for child in self.children:
+                child.signal(signal.SIGKILL)
+
+    def _note_failure(self, now: float) -> None:
+        failed = [c for c in self.children if c.exit_code]
+        if not failed:
+            return
+        if self._stop_at is None:
+            self._stop_at = now + _PEERS_GRACE
+        # A rank that lost its peers is a consequence; the cause is whoever said or did more.
+        own = [c for c in failed if c.exit_code != PEER_LOST] or failed
+        self._first_failure = min(own, key=lambda c: c.failure["time"] if c.failure else 0.0)
+
+    def _requested(self, what: str) -> bool:
+        try:
+            return self.store.has(job_path(self.spec.name, REQUESTS, what))
+        except NotFound:
+            return False
+
+    def _cancel(self, *_: object) -> None:
+        self.cancelled = True
+
+
+def _state_of(child: Child) -> JobState:
+    if child.exit_code is None:
+        return JobState.RUNNING if child.started else JobState.PENDING
+    return JobState.FAILED if child.exit_code else JobState.SUCCEEDED

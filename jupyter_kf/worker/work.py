@@ -1,0 +1,98 @@
+"""Runs what arrived, a cell or a call, and gathers what it leaves."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..capture import ambient
+from ..capture.call import Call
+from ..capture.cell import Cell
+from ..errors import CaptureError
+
+if TYPE_CHECKING:
+    from ..capture import Arrival
+    from .link import Link
+    from .output import Output
+
+
+@dataclass
+class Finished:
+    """What the work left: its value, names newly bound or deleted, its error and where it arose."""
+
+    value: Any = None
+    bound: dict[str, Any] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    error: BaseException | None = None
+    frames: dict[str, Any] | None = None
+
+    def reply(self) -> dict[str, Any]:
+        """Give what travels back."""
+        return {
+            "value": self.value,
+            "bound": self.bound,
+            "deleted": self.deleted,
+            "error": self.error,
+            "frames": self.frames,
+            "ambient": ambient.snapshot(),
+        }
+
+    def variables(self, arrival: Arrival) -> list[Any]:
+        """Give the variables that all ranks must agree on."""
+        return arrival.variables()
+
+
+def perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
+    """Run the payload's work between the log's marks; its errors are part of what it leaves."""
+    work = payload["work"]
+    ambient.restore(payload["ambient"])
+    output.begin()
+    try:
+        if isinstance(work, Cell):
+            return _cell(work, output)
+        if isinstance(work, Call):
+            return _call(work)
+        raise CaptureError(f"The payload holds {type(work).__name__}, which is neither a cell nor a call.")
+    finally:
+        link.over()
+        output.end()
+
+
+def _cell(cell: Cell, output: Output) -> Finished:
+    from . import shell
+
+    before = dict(cell.names)
+    value, error = shell.run_cell(cell, output)
+    after = shell.namespace()
+    return Finished(
+        value=value,
+        bound={k: v for k, v in after.items() if k not in before or before[k] is not v},
+        deleted=tuple(k for k in before if k not in after),
+        error=error,
+        frames=_frames(error, cell.filename),
+    )
+
+
+def _call(call: Call) -> Finished:
+    try:
+        return Finished(value=call.function(*call.args, **call.kwargs))
+    except (Exception, KeyboardInterrupt, SystemExit) as err:
+        return Finished(error=err, frames=_frames(err, __file__))
+    finally:
+        sys.stdout.flush()
+
+
+def _frames(error: BaseException | None, start: str) -> dict[str, Any] | None:
+    """Give the traceback as plain values, from the first frame that is the user's own."""
+    if error is None or error.__traceback__ is None:
+        return None
+    from tblib import Traceback
+
+    first = error.__traceback__
+    here = first
+    while here is not None and here.tb_frame.f_code.co_filename != start:
+        here = here.tb_next
+    if here is not None and start == __file__:
+        here = here.tb_next
+    return Traceback(here or first).to_dict()  # type: ignore[no-any-return]
