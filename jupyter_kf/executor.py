@@ -20,7 +20,7 @@ from .errors import NotFound, SpecError
 from .handle import Job
 from .names import check_job_name, new_job_name
 from .profiles import find
-from .spec import JobSpec
+from .spec import JobSpec, Resources
 from .store import PAYLOAD, job_path
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Options:
             name=check_job_name(self.name) if self.name else new_job_name(stem),
             replicas=self.workers,
             profile=self.profile,
-            resources=profile.resources if profile else JobSpec.resources,
+            resources=profile.resources if profile else Resources(),
             image=profile.image if profile else "",
             user=os.environ.get("JUPYTERHUB_USER", ""),
             notebook=os.environ.get("JPY_SESSION_NAME", ""),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ class Profile(_Record):
     title: str = ""
     description: str = ""
     image: str = ""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     queue: str = ""
 
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from .spec import JobState
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .handle import Job
     from .logs import Item, Record
+    from .spec import JobState
 
 
 class Replay:

@@ -79,7 +79,7 @@ class JobSpec(_Record):
     name: str
     replicas: int = 1
     profile: str = ""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     image: str = ""
     user: str = ""
     notebook: str = ""

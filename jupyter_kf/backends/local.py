@@ -11,7 +11,6 @@ import dataclasses
 import os
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import BackendError, NotFound, SpecError
@@ -23,6 +22,7 @@ from .base import Backend, JobEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 _LOCK = "supervisor.lock"
 _WATCH_INTERVAL = 0.1

@@ -1,0 +1,63 @@
+# Everything a fresh Debian or Ubuntu machine with Python 3.11+ needs, in two commands:
+#   make demo    install, run the tour's job and open JupyterLab on it (OPEN=0: do not open)
+#   make test    install and run every test this machine can run
+# Both say what they do; a second call re-uses what is there.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OPEN ?= 1
+PYTEST := $(BIN)/python -m pytest
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test test-unit test-gang lint types imports bench clean
+
+help:  ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+env: $(STAMP)  ## make the environment in .venv
+
+$(STAMP): pyproject.toml tests/constraints.txt
+	@echo "== Making the Python environment in $(VENV) (TensorFlow is large: a minute or two the first time)"
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; set PYTHON="'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tests/constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: env  ## run the tour's job on real digits, then open JupyterLab on it
+	@echo "== Running the tour's job: a %%kf cell trains on 2 replicas, compared with one process"
+	@$(BIN)/python examples/run_tour.py
+ifneq ($(OPEN),0)
+	@echo "== Opening JupyterLab on the tour notebook (end it with Ctrl-C)"
+	@$(BIN)/jupyter lab examples/tour.ipynb
+endif
+
+test: env lint types imports  ## run every test this machine can run
+	@echo "== Running the tests"
+	@$(PYTEST)
+
+test-unit: env  ## run the quick tests: no TensorFlow, no gang
+	@$(PYTEST) tests --ignore=tests/gang --ignore=tests/kernel -m "not gang" -q
+
+test-gang: env  ## run the tests with real replicas
+	@$(PYTEST) tests/gang tests/kernel
+
+lint: env
+	@echo "== Checking style"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: env
+	@echo "== Checking types"
+	@$(BIN)/mypy
+
+imports: env
+	@echo "== Checking who imports whom"
+	@$(BIN)/lint-imports
+
+bench: env  ## run the benchmarks, one after the other
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:  ## remove the environment and all caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
