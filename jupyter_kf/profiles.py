@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import SpecError
-from .spec import Resources, _Record
+from .spec import Record, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ PROFILES_VARIABLE = "JUPYTER_KF_PROFILES"
 
 
 @dataclass(frozen=True)
-class Profile(_Record):
+class Profile(Record):
     """A named image, resources and queue; an empty ``image`` means the notebook's own."""
 
     name: str
@@ -32,6 +32,10 @@ class Profile(_Record):
     image: str = ""
     resources: Resources = field(default_factory=Resources)
     queue: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise SpecError("A profile needs a name.")
 
 
 def catalogue() -> tuple[Profile, ...]:
@@ -42,10 +46,10 @@ def catalogue() -> tuple[Profile, ...]:
     text = os.environ.get(PROFILES_VARIABLE, "").strip()
     if not text:
         return ()
-    if not text.startswith("["):
+    if text[0] not in "[{":
         try:
             text = Path(text).read_text(encoding="utf-8")
-        except OSError as err:
+        except (OSError, UnicodeDecodeError) as err:
             raise SpecError(f"{PROFILES_VARIABLE} names {text!r}, which cannot be read: {err}.") from err
     return parse(text)
 
@@ -58,11 +62,19 @@ def parse(text: str) -> tuple[Profile, ...]:
         raise SpecError(f"The catalogue of profiles is not JSON: {err}.") from err
     if not isinstance(entries, list):
         raise SpecError("The catalogue of profiles must be a list.")
-    profiles = tuple(Profile.from_dict(entry) for entry in entries)
+    profiles = tuple(_profile(entry, number) for number, entry in enumerate(entries, 1))
     names = [profile.name for profile in profiles]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SpecError(f"The catalogue has more than one profile {sorted(twice)[0]!r}.")
     return profiles
+
+
+def _profile(entry: Any, number: int) -> Profile:
+    try:
+        return Profile.from_dict(entry)
+    except SpecError as err:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        raise SpecError(f"Profile {name or number!r} of the catalogue: {err}") from err
 
 
 def find(name: str, profiles: Iterable[Profile] | None = None) -> Profile:

@@ -7,6 +7,7 @@ a backend and may be recomputed at any time. Nothing here knows where a job runs
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class JobState(StrEnum):
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
-class _Record:
+class Record:
     """JSON both ways for frozen dataclasses; unknown keys of a newer version are passed over."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class _Record:
 
 
 @dataclass(frozen=True)
-class Resources(_Record):
+class Resources(Record):
     """What one replica gets.
 
     ``cpu`` in cores, ``memory`` in bytes; ``accelerator`` is the cluster's name of the device,
@@ -59,14 +60,14 @@ class Resources(_Record):
     accelerators: int = 0
 
     def __post_init__(self) -> None:
-        if (self.cpu is not None and self.cpu <= 0) or (self.memory is not None and self.memory <= 0):
+        if not _positive(self.cpu) or not _positive(self.memory):
             raise SpecError("Resources must be positive; leave one out for no limit.")
         if self.accelerators < 0 or (self.accelerators and not self.accelerator):
             raise SpecError("accelerators needs a count of at least 0 and the accelerator's name.")
 
 
 @dataclass(frozen=True)
-class JobSpec(_Record):
+class JobSpec(Record):
     """What was asked: one job of ``replicas`` replicas.
 
     ``notebook`` and ``cell`` say where it came from, ``source`` is the submitted code for people
@@ -95,12 +96,12 @@ class JobSpec(_Record):
         check_job_name(self.name)
         if not 1 <= self.replicas <= 99_999:
             raise SpecError(f"A job needs between 1 and 99999 workers, not {self.replicas}.")
-        if self.start_timeout <= 0 or (self.checkpoint is not None and self.checkpoint <= 0):
+        if not _positive(self.start_timeout) or not _positive(self.checkpoint):
             raise SpecError("start_timeout and checkpoint are seconds and must be positive.")
 
 
 @dataclass(frozen=True)
-class Replica(_Record):
+class Replica(Record):
     """What is seen of one replica; ``index`` is its rank, ``node`` where it runs."""
 
     index: int
@@ -112,7 +113,7 @@ class Replica(_Record):
 
 
 @dataclass(frozen=True)
-class JobStatus(_Record):
+class JobStatus(Record):
     """What is seen of a job. Times are seconds since the epoch.
 
     ``reason`` is one sentence for people: why it waits, or why it failed. ``applied`` is when its
@@ -136,6 +137,13 @@ class JobStatus(_Record):
     def ready(self) -> int:
         """How many replicas are running or done."""
         return sum(r.state in (JobState.RUNNING, JobState.SUCCEEDED) for r in self.replicas)
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _positive(value: float | None) -> bool:
+    return value is None or (value > 0 and math.isfinite(value))
 
 
 def _plain(value: Any) -> Any:
@@ -166,12 +174,7 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         return kind(data)
     if kind is float and type(data) is int:
         return float(data)
-    _expect(
-        type(data) is kind,
-        {"str": "text", "int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__),
-        data,
-        where,
-    )
+    _expect(type(data) is kind, _WORDS[kind], data, where)
     return data
 
 
