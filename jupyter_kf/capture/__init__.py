@@ -1,0 +1,10 @@
+"""The notebook's side of travelling: live objects go to the replicas and come back changed, the same objects.
+
+Loads neither TensorFlow nor IPython.
+"""
+
+from jupyter_kf.capture.arrival import Arrival, load_outcome, unpack
+from jupyter_kf.capture.cell import Cell, needed
+from jupyter_kf.capture.pickling import Captured, Lost, LostError, pack
+
+__all__ = ["Arrival", "Captured", "Cell", "Lost", "LostError", "load_outcome", "needed", "pack", "unpack"]

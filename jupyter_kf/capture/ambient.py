@@ -1,0 +1,46 @@
+"""State of the process that a cell sees and changes without naming it: random generators and name counters.
+
+It travels with the payload and comes back with the reply, so that the next ``np.random.rand()`` in the
+notebook gives what it would have given after a run there. Must not load a library that is not in use.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Any
+
+
+def snapshot() -> dict[str, Any]:
+    """The state now, as plain data."""
+    state: dict[str, Any] = {"random": random.getstate()}
+    if "numpy" in sys.modules:
+        import numpy
+
+        state["numpy"] = numpy.random.get_state()
+    if "tensorflow" in sys.modules:
+        from jupyter_kf.capture import tensorflow
+
+        state["tensorflow"] = tensorflow.ambient_state()
+    if "keras" in sys.modules:
+        from jupyter_kf.capture import keras
+
+        state["keras"] = keras.ambient_state()
+    return state
+
+
+def restore(state: dict[str, Any]) -> None:
+    """Set the state to what `snapshot` saw."""
+    random.setstate(state["random"])
+    if "numpy" in state:
+        import numpy
+
+        numpy.random.set_state(state["numpy"])
+    if "tensorflow" in state:
+        from jupyter_kf.capture import tensorflow
+
+        tensorflow.set_ambient_state(state["tensorflow"])
+    if "keras" in state:
+        from jupyter_kf.capture import keras
+
+        keras.set_ambient_state(state["keras"])

@@ -1,0 +1,78 @@
+"""The replica's side: objects arrive, the cell changes them, the changes are written as a reply."""
+
+from __future__ import annotations
+
+import builtins
+import io
+from pathlib import Path
+from typing import Any
+
+from jupyter_kf.capture import ambient, paths, payload, refusals
+from jupyter_kf.capture.pickling import finish, open_files, read_outcome, write_files
+from jupyter_kf.capture.snapshot import Snapshot
+from jupyter_kf.capture.streams import Pickler, Unpickler
+from jupyter_kf.capture.tensors import TensorWriter
+
+
+class Arrival:
+    """What arrived: ``value``, and ``namespace``, the globals of the notebook's functions: run the cell in it."""
+
+    def __init__(self, folder: Path, namespace: dict[str, Any]) -> None:
+        source, self._tensors = open_files(folder, payload.PAYLOAD)
+        unpickler = Unpickler(source, self._tensors, namespace)
+        root = unpickler.read()
+        self.value: Any = root["value"]
+        self.namespace = namespace
+        self.objects = unpickler.numbered()
+        finish(self.objects)
+        self.ambient: dict[str, Any] = root["ambient"]
+        self._snapshot = Snapshot(self.objects, self._tensors, unpickler.keys)
+        ambient.restore(self.ambient)
+
+    def reply(self, result: object, folder: Path) -> None:
+        """Write `result` and the state of every object that changed into `folder`.
+
+        What cannot be pickled is replaced by the reason; the rest still comes back.
+        """
+        known = {id(obj): number for number, obj in self.objects.items()}
+        changes = {number: self.objects[number] for number in self._snapshot.changed()}
+        root = {"value": result, "ambient": ambient.snapshot()}
+        lost: dict[int, str] = {}
+        keep = []
+        while True:
+            sink, tensors = io.BytesIO(), TensorWriter()
+            try:
+                Pickler(sink, tensors, self.namespace, known, lost).write(root, changes)
+                break
+            except refusals.Culprit as culprit:
+                keep.append(culprit.obj)
+                lost[id(culprit.obj)] = _lost(culprit, result)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_files(folder, payload.OUTCOME, sink, tensors)
+
+
+def _lost(culprit: refusals.Culprit, result: object) -> str:
+    name = (
+        paths.path_to(culprit.obj, {"the result": result}) or f"a {type(culprit.obj).__name__} of the result"
+    )
+    return f"{name} cannot come back from the replicas: {culprit.reason}."
+
+
+def unpack(folder: Path, namespace: dict[str, Any] | None = None) -> Arrival:
+    """Check and load what `pack` wrote.
+
+    :param namespace: becomes the globals of the notebook's functions; a new one if not given
+    :raises CaptureError: versions differ, or a file is not what was written
+    """
+    return Arrival(
+        folder, {"__name__": "__main__", "__builtins__": builtins} if namespace is None else namespace
+    )
+
+
+def load_outcome(folder: Path, payload_folder: Path) -> Any:
+    """The value of a reply where the live objects are gone: with fresh objects made from payload and reply.
+
+    :raises CaptureError: as `unpack` and `Captured.apply`
+    """
+    arrival = unpack(payload_folder)
+    return read_outcome(folder, arrival.objects, arrival.namespace)

@@ -1,0 +1,170 @@
+"""Out of the notebook and back: `pack` live objects, `Captured.apply` what became of them.
+
+The objects are never replaced: a reply is written into the objects that were packed. Must not run anything
+of the user's and must not write to any live object before the whole reply is read.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_kf.capture import ambient, functions, kinds, paths, payload, refusals
+from jupyter_kf.capture.cell import Cell
+from jupyter_kf.capture.snapshot import Snapshot
+from jupyter_kf.capture.streams import Pickler, Unpickler
+from jupyter_kf.capture.tensors import TensorReader, TensorWriter
+from jupyter_kf.errors import CaptureError
+
+
+def pack(value: object, folder: Path, *, names: Mapping[int, str] | None = None) -> Captured:
+    """Write `value`, and all that it needs, into `folder`.
+
+    :param names: names, by id, that the user has for objects, for messages
+    :raises CaptureError: something cannot travel; nothing is left in the folder
+    """
+    roots = _roots(value)
+    namespace = functions.notebook_globals()
+    sink, tensors = io.BytesIO(), TensorWriter()
+    pickler = Pickler(sink, tensors, namespace)
+    try:
+        pickler.write({"value": value, "ambient": ambient.snapshot()})
+    except refusals.Culprit as culprit:
+        raise _refused(culprit, roots, names) from culprit.__cause__
+    except (pickle.PicklingError, RecursionError, TypeError) as error:
+        raise CaptureError(
+            f"This cannot travel to the replicas: {error}. Make it inside the cell."
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    write_files(folder, payload.PAYLOAD, sink, tensors)
+    return Captured(pickler.numbered(), tensors, namespace, roots, names)
+
+
+def write_files(folder: Path, name: str, sink: io.BytesIO, tensors: TensorWriter) -> None:
+    """Write the pickle and its tensors and seal them."""
+    tensor_file, pickle_file = folder / f"{name_of_tensors(name)}.safetensors", folder / f"{name}.pkl"
+    checksums = {tensor_file.name: tensors.write(tensor_file)}
+    pickle_file.write_bytes(sink.getbuffer())
+    checksums[pickle_file.name] = payload.sha256(pickle_file)
+    payload.seal(folder, name, checksums)
+
+
+def name_of_tensors(name: str) -> str:
+    return "tensors" if name == payload.PAYLOAD else name
+
+
+def open_files(folder: Path, name: str) -> tuple[io.BytesIO, TensorReader]:
+    """Check a sealed pickle and its tensors and open them.
+
+    :raises CaptureError: versions differ, or a file is not what was written
+    """
+    checksums = payload.unseal(folder, name)
+    for file in checksums:
+        if not (folder / file).is_file():
+            raise CaptureError(f"{file} is missing in {folder}. Submit the cell again.")
+    tensor_file, pickle_file = folder / f"{name_of_tensors(name)}.safetensors", folder / f"{name}.pkl"
+    tensors = TensorReader(tensor_file)
+    payload.check(tensor_file, tensors.digest(), checksums[tensor_file.name])
+    payload.check(pickle_file, payload.sha256(pickle_file), checksums[pickle_file.name])
+    return io.BytesIO(pickle_file.read_bytes()), tensors
+
+
+class Captured:
+    """The live objects that were packed, by number. Stays in the notebook."""
+
+    def __init__(
+        self,
+        objects: dict[int, Any],
+        tensors: TensorWriter,
+        namespace: dict[str, Any],
+        roots: Mapping[str, Any],
+        names: Mapping[int, str] | None,
+    ) -> None:
+        self._objects, self._namespace, self._roots, self._names = objects, namespace, roots, names
+        self._keep = [buffer.owner for buffer in tensors.buffers]
+        tensors.buffers.clear()
+        self._snapshot = Snapshot(objects, tensors, tensors.keys)
+
+    def changed(self) -> list[str]:
+        """The names of the live objects that hold something else than when they were packed."""
+        found = {
+            paths.path_to(self._objects[number], self._roots, self._names)
+            for number in self._snapshot.changed()
+        }
+        return sorted(name for name in found if name)
+
+    def apply(self, folder: Path) -> Any:
+        """Write the reply in `folder` into the live objects and return its value.
+
+        :raises CaptureError: after all else is written: some part of the reply could not travel;
+            ``value`` of the error is the value with `Lost` in the place of that part
+        """
+        return read_outcome(folder, self._objects, self._namespace)
+
+
+class Lost:
+    """Stands for a part of a result that could not travel."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"<lost: {self.message}>"
+
+
+class LostError(CaptureError):
+    """A part of the result could not travel; the rest is applied, and in `value`."""
+
+    value: Any = None
+
+
+def read_outcome(folder: Path, objects: Mapping[int, Any], namespace: dict[str, Any]) -> Any:
+    """Write the outcome in `folder` into `objects`, by number, and return its value.
+
+    :raises LostError: after all else is written, if some part could not travel
+    """
+    lost: list[Lost] = []
+
+    def lose(message: str) -> Lost:
+        lost.append(Lost(message))
+        return lost[-1]
+
+    source, tensors = open_files(folder, payload.OUTCOME)
+    root = Unpickler(source, tensors, namespace, objects, lose).read()
+    finish(objects)
+    ambient.restore(root["ambient"])
+    if lost:
+        messages = " ".join(dict.fromkeys(part.message for part in lost))
+        error = LostError(f"{messages} Everything else is applied.")
+        error.value = root["value"]
+        raise error
+    return root["value"]
+
+
+def finish(objects: Mapping[int, Any]) -> None:
+    """Rebuild what depends on ids."""
+    for obj in objects.values():
+        kind = kinds.kind_of(obj)
+        if kind is not None:
+            kind.finish(obj)
+
+
+def _roots(value: object) -> dict[str, Any]:
+    """What the user's names start from."""
+    if isinstance(value, Cell):
+        return dict(value.names)
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return dict(value)
+    return {"value": value}
+
+
+def _refused(
+    culprit: refusals.Culprit, roots: Mapping[str, Any], names: Mapping[int, str] | None
+) -> CaptureError:
+    name = paths.path_to(culprit.obj, roots, names) or f"a {type(culprit.obj).__name__} inside"
+    return CaptureError(
+        f"{name} cannot travel to the replicas: {culprit.reason}. Way out: {culprit.way_out}."
+    )

@@ -1,0 +1,201 @@
+"""The pickle of live objects, and what makes it more than cloudpickle.
+
+Every object that can change gets a number on both sides: its place in pickle's own memo, or the order of
+its first mention if it is filled after the root. Objects that the other side knows are mentioned by number
+and nothing else. Buffers are mentioned by their number in the safetensors file.
+A stream is: the root, then records ``(fill, object, contents)``, then None.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import types
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+
+import cloudpickle
+
+from jupyter_kf.capture import functions, kinds, objects, refusals
+from jupyter_kf.capture.arrays import Loaded
+from jupyter_kf.capture.tensors import Buffer, TensorReader, TensorWriter
+
+PROTOCOL = 5
+_QUICK = frozenset({str, int, float, bool, type(None), bytes})
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Writes one stream.
+
+    :param known: numbers, by id, of the objects that the other side holds
+    :param namespace: the globals of the notebook; in a reply their values are not sent
+    :param lost: messages, by id, of objects found not to travel, to be sent instead of them
+    """
+
+    def __init__(
+        self,
+        sink: IO[bytes],
+        tensors: TensorWriter,
+        namespace: dict[str, Any],
+        known: Mapping[int, int] | None = None,
+        lost: Mapping[int, str] | None = None,
+    ) -> None:
+        super().__init__(sink, protocol=PROTOCOL)
+        self._tensors, self._namespace = tensors, namespace
+        self._known, self._lost = known, lost or {}
+        self._deferred: dict[int, int] = {}
+        self._queue: list[Any] = []
+        self._sent: dict[int, set[str]] = {}
+        self.deferred: list[Any] = []
+
+    def write(self, root: Any, changes: Mapping[int, Any] | None = None) -> None:
+        """Write a whole stream; `changes` are known objects whose contents are sent anew."""
+        self.dump(root)
+        for obj in (changes or {}).values():
+            self._record(obj)
+        while self._queue:
+            self._record(self._queue.pop(0))
+        self.dump(None)
+
+    def _record(self, obj: Any) -> None:
+        kind = kinds.kind_of(obj)
+        assert kind is not None
+        self.dump((kind.fill, obj, kind.contents(obj)))
+
+    def persistent_id(self, obj: Any) -> Any:
+        cls = type(obj)
+        if cls in _QUICK:
+            return None
+        if self._known is not None:
+            number = self._known.get(id(obj))
+            if number is not None:
+                return ("known", number)
+        if id(obj) in self._lost:
+            return ("lost", self._lost[id(obj)])
+        if cls is Buffer:
+            return ("buffer", self._tensors.add(obj))
+        if cls is functions.Globals:
+            return self._scope(obj)
+        if obj is self._namespace:
+            return ("namespace",)
+        number = self._deferred.get(id(obj))
+        if number is not None:
+            return ("deferred", number)
+        return self._defer(obj)
+
+    def _scope(self, scope: functions.Globals) -> Any:
+        if scope.real is self._namespace:
+            return ("namespace",)
+        return ("scope", id(scope.real), str(scope.real.get("__name__", "__main__")))
+
+    def _defer(self, obj: Any) -> Any:
+        kind = kinds.kind_of(obj)
+        if kind is None or not kind.deferred:
+            return None
+        number = self._deferred[id(obj)] = len(self.deferred)
+        self.deferred.append(obj)
+        self._queue.append(obj)
+        return ("deferred", number, *kind.make(obj))
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = kinds.kind_of(obj)
+        if kind is not None and kind.made_by_cloudpickle:
+            return super().reducer_override(obj)
+        if kind is None:
+            return kinds.by_reference(obj) or super().reducer_override(obj)
+        if kind is objects.OPAQUE:
+            return objects.reduced(obj)
+        if kind.made_full:
+            return kind.make(obj)
+        contents = kind.contents(obj)
+        if isinstance(obj, types.FunctionType):
+            contents = (*contents, self._globals(obj))
+        return (*kind.make(obj), contents, None, None, kind.fill)
+
+    def _globals(self, func: types.FunctionType) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """The globals that the function uses and that were not sent with another function."""
+        scope = func.__globals__
+        own = isinstance(functions.globals_token(func), functions.Globals)
+        if not own or (self._known is not None and scope is self._namespace):
+            return (), ()
+        sent = self._sent.setdefault(id(scope), set())
+        names = tuple(sorted((functions.global_names(func.__code__) & scope.keys()) - sent))
+        sent.update(names)
+        return names, tuple(scope[name] for name in names)
+
+    def numbered(self) -> dict[int, Any]:
+        """The objects that can change, by the numbers under which the other side knows them."""
+        return number({place: obj for place, obj in self.memo.copy().values()}, self.deferred)
+
+
+class Unpickler(pickle.Unpickler):
+    """Reads one stream.
+
+    :param known: the objects that a reply mentions by number
+    :param lost: called with the message for each part that could not be sent; gives what stands for it
+    """
+
+    def __init__(
+        self,
+        source: IO[bytes],
+        tensors: TensorReader,
+        namespace: dict[str, Any],
+        known: Mapping[int, Any] | None = None,
+        lost: Callable[[str], Any] | None = None,
+    ) -> None:
+        super().__init__(source)
+        self._tensors, self._namespace = tensors, namespace
+        self._known, self._lost = known or {}, lost
+        self._deferred: dict[int, Any] = {}
+        self._scopes: dict[int, dict[str, Any]] = {}
+        self.keys: dict[int, int] = {}
+
+    def read(self) -> Any:
+        """Read a whole stream, fill everything, return the root."""
+        root = self.load()
+        later = []
+        while (record := self.load()) is not None:
+            # a dictionary or a set asks its keys for their hash, so they must be complete
+            if isinstance(record[1], dict | set):
+                later.append(record)
+            else:
+                record[0](*record[1:])
+        for fill, obj, contents in later:
+            fill(obj, contents)
+        return root
+
+    def persistent_load(self, pid: Any) -> Any:
+        match pid:
+            case ("known", number):
+                return self._known[number]
+            case ("buffer", key):
+                return Loaded(key, self._tensors.view(key), self.keys)
+            case ("namespace",):
+                return self._namespace
+            case ("scope", number, name):
+                return self._scopes.setdefault(number, {"__name__": name, "__builtins__": builtins})
+            case ("lost", message):
+                return self._lost(message) if self._lost else None
+            case ("deferred", number, make, arguments):
+                self._deferred[number] = make(*arguments)
+        return self._deferred[pid[1]]
+
+    def numbered(self) -> dict[int, Any]:
+        """The objects that can change, by the same numbers as on the side that wrote the stream."""
+        return number(self.memo.copy(), list(self._deferred.values()))
+
+
+def number(memo: Mapping[int, Any], deferred: list[Any]) -> dict[int, Any]:
+    """Objects by number: places in pickle's memo from 0 up, filled later ones from -1 down."""
+    objects = {place: obj for place, obj in memo.items() if _can_change(obj)}
+    objects.update({-1 - place: obj for place, obj in enumerate(deferred)})
+    return objects
+
+
+def _can_change(obj: Any) -> bool:
+    if type(obj) in _QUICK:
+        return False
+    try:
+        return kinds.kind_of(obj) is not None
+    except refusals.Culprit:
+        return False
