@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import builtins
 import io
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
-from jupyter_kf.capture import ambient, paths, payload, refusals
+from jupyter_kf.capture import functions, paths, payload, refusals
 from jupyter_kf.capture.pickling import finish, open_files, read_outcome, write_files
 from jupyter_kf.capture.snapshot import Snapshot
 from jupyter_kf.capture.streams import Pickler, Unpickler
 from jupyter_kf.capture.tensors import TensorWriter
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Arrival:
-    """What arrived: ``value``, and ``namespace``, the globals of the notebook's functions: run the cell in it."""
+    """What arrived: ``value``, and ``namespace``, the globals of the notebook's functions."""
 
     def __init__(self, folder: Path, namespace: dict[str, Any]) -> None:
         source, self._tensors = open_files(folder, payload.PAYLOAD)
         unpickler = Unpickler(source, self._tensors, namespace)
-        root = unpickler.read()
-        self.value: Any = root["value"]
+        self.value: Any = unpickler.read()
         self.namespace = namespace
         self.objects = unpickler.numbered()
         finish(self.objects)
-        self.ambient: dict[str, Any] = root["ambient"]
         self._snapshot = Snapshot(self.objects, self._tensors, unpickler.keys)
-        ambient.restore(self.ambient)
+
+    def variables(self) -> list[Any]:
+        """The trainable variables that arrived, and those that models and optimizers have made since."""
+        if "tensorflow" not in sys.modules:
+            return []
+        from jupyter_kf.capture import keras
+
+        return keras.trained(self.objects.values())
 
     def reply(self, result: object, folder: Path) -> None:
         """Write `result` and the state of every object that changed into `folder`.
@@ -36,13 +44,12 @@ class Arrival:
         """
         known = {id(obj): number for number, obj in self.objects.items()}
         changes = {number: self.objects[number] for number in self._snapshot.changed()}
-        root = {"value": result, "ambient": ambient.snapshot()}
         lost: dict[int, str] = {}
         keep = []
         while True:
             sink, tensors = io.BytesIO(), TensorWriter()
             try:
-                Pickler(sink, tensors, self.namespace, known, lost).write(root, changes)
+                Pickler(sink, tensors, self.namespace, known, lost).write(result, changes)
                 break
             except refusals.Culprit as culprit:
                 keep.append(culprit.obj)
@@ -61,12 +68,10 @@ def _lost(culprit: refusals.Culprit, result: object) -> str:
 def unpack(folder: Path, namespace: dict[str, Any] | None = None) -> Arrival:
     """Check and load what `pack` wrote.
 
-    :param namespace: becomes the globals of the notebook's functions; a new one if not given
+    :param namespace: becomes the globals of the notebook's functions; by default that of ``__main__``
     :raises CaptureError: versions differ, or a file is not what was written
     """
-    return Arrival(
-        folder, {"__name__": "__main__", "__builtins__": builtins} if namespace is None else namespace
-    )
+    return Arrival(folder, functions.notebook_globals() if namespace is None else namespace)
 
 
 def load_outcome(folder: Path, payload_folder: Path) -> Any:
@@ -74,5 +79,5 @@ def load_outcome(folder: Path, payload_folder: Path) -> Any:
 
     :raises CaptureError: as `unpack` and `Captured.apply`
     """
-    arrival = unpack(payload_folder)
+    arrival = unpack(payload_folder, {"__name__": "__main__", "__builtins__": builtins})
     return read_outcome(folder, arrival.objects, arrival.namespace)

@@ -1,4 +1,4 @@
-"""A callable and its arguments, as they travel."""
+"""A callable with its arguments, as it was submitted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """``function(*args, **kwargs)``, to be called in every replica."""
+    """``function(*args, **kwargs)``, to be called elsewhere."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...] = ()

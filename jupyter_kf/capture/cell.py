@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_kf.capture import functions
 from jupyter_kf.errors import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 # names that the shell or Python gives to every process that runs cells
 SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "__builtins__", "__builtin__", "__name__", "__doc__"})
@@ -191,6 +193,6 @@ def _by_text(call: ast.Call, name: str) -> Iterator[str]:
         yield from _WORD.findall(first.value)
     elif len(call.args) + len(call.keywords) < 2:
         raise CaptureError(
-            f"Line {call.lineno} gives {name}() a text made while the cell runs, so the names it needs cannot be "
-            f"known before. Way out: write the code itself, or hand {name}() its names as a dictionary."
+            f"Line {call.lineno} gives {name}() a text made while the cell runs, so the names it needs "
+            f"cannot be known before. Way out: write the code itself, or hand {name}() a dictionary of names."
         )

@@ -19,10 +19,16 @@ from jupyter_kf.capture.kind import Kind, no_fill, nothing
 
 # operations with a seed, and the places of the two halves of the seed among their inputs
 SEEDED = {
-    "ShuffleDataset": (2, 3), "ShuffleDatasetV2": (), "ShuffleDatasetV3": (2, 3), "ShuffleAndRepeatDataset": (2, 3),
-    "ShuffleAndRepeatDatasetV2": (2, 3), "RandomDataset": (0, 1), "RandomDatasetV2": (0, 1), "SamplingDataset": (2, 3),
-    "AnonymousRandomSeedGenerator": (0, 1), "AnonymousSeedGenerator": (0, 1), "DummySeedGenerator": (),
-}  # fmt: skip
+    "ShuffleDataset": (2, 3),
+    "ShuffleDatasetV3": (2, 3),
+    "ShuffleAndRepeatDataset": (2, 3),
+    "ShuffleAndRepeatDatasetV2": (2, 3),
+    "RandomDataset": (0, 1),
+    "RandomDatasetV2": (0, 1),
+    "SamplingDataset": (2, 3),
+    "AnonymousRandomSeedGenerator": (0, 1),
+    "AnonymousSeedGenerator": (0, 1),
+}
 
 
 def make(dataset: Any) -> tuple[Any, ...]:

@@ -11,10 +11,12 @@ import dis
 import functools
 import sys
 import types
-from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudpickle.cloudpickle import _should_pickle_by_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _LOOKUPS = frozenset(
     {"LOAD_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "DELETE_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}

@@ -7,7 +7,7 @@ by Keras when they are next needed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -17,6 +17,9 @@ from keras.src.utils import tracking
 
 from jupyter_kf.capture import objects
 from jupyter_kf.capture.kind import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # attributes of this process, and what they are where there is nothing yet
 PROCESS_OWN: dict[str, Any] = {
@@ -61,6 +64,19 @@ def finish_saveable(obj: Any) -> None:
     if "_trainable_variables_indices" in held:
         variables = held.get("_trainable_variables", ())
         held["_trainable_variables_indices"] = {obj._var_key(v): place for place, v in enumerate(variables)}
+
+
+def trained(objects: Iterable[Any]) -> list[Any]:
+    """The trainable variables among `objects`, in them if they are layers, and the states of optimizers."""
+    found: dict[int, Any] = {}
+    for obj in objects:
+        if isinstance(obj, tf.Variable) and obj.trainable:
+            found[id(obj)] = obj
+        elif isinstance(obj, keras.Layer):
+            found.update((id(var.value), var.value) for var in obj.trainable_variables)
+        elif isinstance(obj, keras.optimizers.Optimizer):
+            found.update((id(var.value), var.value) for var in obj.variables)
+    return list(found.values())
 
 
 def variable_contents(var: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:

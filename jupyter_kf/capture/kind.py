@@ -6,9 +6,11 @@ holds, its contents must be readable apart from its making, and writable into an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def nothing(_: Any) -> None:

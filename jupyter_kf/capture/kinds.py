@@ -49,21 +49,28 @@ _PLAIN: dict[type, Kind | None] = {
     weakref.ref: objects.WEAKREF,
 }
 _FUNCTION = Kind(functions.make, functions.contents, functions.fill)
-_CLASS = Kind(lambda cls: (type(cls), ()), functions.class_contents, functions.fill_class, made_by_cloudpickle=True)
+_CLASS = Kind(
+    lambda cls: (type(cls), ()), functions.class_contents, functions.fill_class, made_by_cloudpickle=True
+)
 _by_type: dict[type, Kind | None] = dict(_PLAIN)
 uncached: set[type] = {_thread.LockType, _RLOCK}  # whose kind depends on the object
 
 
 def by_reference(obj: Any) -> tuple[Any, ...] | None:
     """The reduction of a thing that every process has under the same name."""
-    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
-        if obj is getattr(sys, name):
-            return getattr, (sys, name)
+    name = _stream(obj)
+    if name:
+        return getattr, (sys, name)
     home = _singletons(type(obj))
     return (getattr, (sys.modules[type(obj).__module__], home[id(obj)])) if id(obj) in home else None
 
 
 _homes: dict[type, dict[int, str]] = {}
+
+
+def _stream(obj: Any) -> str | None:
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    return next((name for name in names if obj is getattr(sys, name)), None)
 
 
 def _singletons(cls: type) -> dict[int, str]:
@@ -86,11 +93,13 @@ def kind_of(obj: Any) -> Kind | None:
         return _FUNCTION if functions.by_value(obj) else None
     if isinstance(obj, type):
         return _CLASS if functions.by_value(obj) else None
-    if by_reference(obj) is not None:
+    if _stream(obj):
         return None
     reason = refusals.refusal(obj)
     if reason is not None:
         raise refusals.Culprit(obj, *reason)
+    if id(obj) in _singletons(cls):
+        return None
     kind = _resolve(obj)
     if cls not in uncached and not _singletons(cls):
         _by_type[cls] = kind
@@ -120,7 +129,7 @@ def _resolve(obj: Any) -> Kind | None:
     return _by_protocol(obj)
 
 
-_NEW: object = vars(copyreg)["__newobj__"]
+_NEW: Any = vars(copyreg)["__newobj__"]
 
 
 def _by_protocol(obj: Any) -> Kind | None:
@@ -129,6 +138,6 @@ def _by_protocol(obj: Any) -> Kind | None:
     parts = objects.reduced(obj)
     if len(parts) == 1:
         return None
-    default = parts[0] is _NEW and parts[1] == (cls,) and parts[3:] == (None, None, None)
+    default = parts[:2] == (_NEW, (cls,)) and parts[3:] == (None, None, None)
     own = hasattr(cls, "__setstate__") or cls.__getstate__ is not object.__getstate__
     return objects.INSTANCE if default and not own else objects.OPAQUE

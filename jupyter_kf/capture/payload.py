@@ -11,9 +11,12 @@ import hashlib
 import json
 import sys
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyter_kf.errors import CaptureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = 1
 PAYLOAD, OUTCOME = "payload", "outcome"

@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jupyter_kf.capture import ambient, functions, kinds, paths, payload, refusals
+from jupyter_kf.capture import functions, kinds, paths, payload, refusals
+from jupyter_kf.capture.call import Call
 from jupyter_kf.capture.cell import Cell
 from jupyter_kf.capture.snapshot import Snapshot
 from jupyter_kf.capture.streams import Pickler, Unpickler
 from jupyter_kf.capture.tensors import TensorReader, TensorWriter
 from jupyter_kf.errors import CaptureError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
 
 def pack(value: object, folder: Path, *, names: Mapping[int, str] | None = None) -> Captured:
     """Write `value`, and all that it needs, into `folder`.
 
-    :param names: names, by id, that the user has for objects, for messages
+    :param names: names, by id, that the user has for objects, for messages; by default the notebook's globals
     :raises CaptureError: something cannot travel; nothing is left in the folder
     """
     roots = _roots(value)
     namespace = functions.notebook_globals()
+    if names is None and not roots.keys() <= namespace.keys():
+        names = {id(obj): name for name, obj in namespace.items() if not name.startswith("_")}
     sink, tensors = io.BytesIO(), TensorWriter()
     pickler = Pickler(sink, tensors, namespace)
     try:
-        pickler.write({"value": value, "ambient": ambient.snapshot()})
+        pickler.write(value)
     except refusals.Culprit as culprit:
         raise _refused(culprit, roots, names) from culprit.__cause__
     except (pickle.PicklingError, RecursionError, TypeError) as error:
@@ -133,15 +138,14 @@ def read_outcome(folder: Path, objects: Mapping[int, Any], namespace: dict[str, 
         return lost[-1]
 
     source, tensors = open_files(folder, payload.OUTCOME)
-    root = Unpickler(source, tensors, namespace, objects, lose).read()
+    value = Unpickler(source, tensors, namespace, objects, lose).read()
     finish(objects)
-    ambient.restore(root["ambient"])
     if lost:
         messages = " ".join(dict.fromkeys(part.message for part in lost))
         error = LostError(f"{messages} Everything else is applied.")
-        error.value = root["value"]
+        error.value = value
         raise error
-    return root["value"]
+    return value
 
 
 def finish(objects: Mapping[int, Any]) -> None:
@@ -154,10 +158,16 @@ def finish(objects: Mapping[int, Any]) -> None:
 
 def _roots(value: object) -> dict[str, Any]:
     """What the user's names start from."""
-    if isinstance(value, Cell):
-        return dict(value.names)
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return dict(value)
+    match value:
+        case Cell():
+            return dict(value.names)
+        case Call():
+            places = {f"argument {place} of the call": arg for place, arg in enumerate(value.args)}
+            return {"the function": value.function, **places, **value.kwargs}
+        case {"work": work}:
+            return _roots(work)
+        case dict() if all(isinstance(key, str) for key in value):
+            return dict(value)
     return {"value": value}
 
 

@@ -23,10 +23,19 @@ _BY_NAME = {
     "threading.Thread": ("it is a thread of this process", "start the thread inside the cell"),
     "subprocess.Popen": ("it is a running process of this machine", "start the process inside the cell"),
     "multiprocessing.process.BaseProcess": ("it is a process of this machine", "start it inside the cell"),
-    "multiprocessing.pool.Pool": ("it is a pool of processes of this machine", "make the pool inside the cell"),
-    "concurrent.futures._base.Executor": ("it is a pool of threads or processes", "make the pool inside the cell"),
+    "multiprocessing.pool.Pool": (
+        "it is a pool of processes of this machine",
+        "make the pool inside the cell",
+    ),
+    "concurrent.futures._base.Executor": (
+        "it is a pool of threads or processes",
+        "make the pool inside the cell",
+    ),
     "concurrent.futures._base.Future": ("it stands for work going on in this process", "pass its result()"),
-    "asyncio.events.AbstractEventLoop": ("it is this process's event loop", "use asyncio.run inside the cell"),
+    "asyncio.events.AbstractEventLoop": (
+        "it is this process's event loop",
+        "use asyncio.run inside the cell",
+    ),
     "_asyncio.Future": ("it is a task of this process's event loop", "await it first and pass the result"),
     "sqlite3.Connection": ("it is an open database connection", "connect inside the cell"),
     "sqlite3.Cursor": ("it belongs to an open database connection", "connect inside the cell"),
@@ -36,12 +45,24 @@ _BY_NAME = {
     "ssl.SSLContext": ("it belongs to this process", "make it inside the cell"),
     "mmap.mmap": ("it is a mapped file", "map the file inside the cell, or pass its path"),
     "select.epoll": ("it belongs to this process", "make it inside the cell"),
-    "ipywidgets.widgets.widget.Widget": ("a widget lives in this kernel and its page", "pass its value instead"),
+    "ipywidgets.widgets.widget.Widget": (
+        "a widget lives in this kernel and its page",
+        "pass its value instead",
+    ),
     "IPython.core.interactiveshell.InteractiveShell": ("it is this notebook's own shell", "leave it out"),
-    "h5py._hl.base.HLObject": ("it is an open HDF5 file", "open the file inside the cell, or read it into arrays"),
-    "tensorflow.python.client.session.BaseSession": ("a session belongs to this process", "make it inside the cell"),
-    "tensorflow.python.summary.writer.writer.FileWriter": ("it is an open event file", "make it inside the cell"),
-}  # fmt: skip
+    "h5py._hl.base.HLObject": (
+        "it is an open HDF5 file",
+        "open the file inside the cell, or read it into arrays",
+    ),
+    "tensorflow.python.client.session.BaseSession": (
+        "a session belongs to this process",
+        "make it inside the cell",
+    ),
+    "tensorflow.python.summary.writer.writer.FileWriter": (
+        "it is an open event file",
+        "make it inside the cell",
+    ),
+}
 _BY_TYPE: dict[type, tuple[str, str]] = {
     types.CoroutineType: ("it is a coroutine in progress", "await it first and pass the result"),
     types.AsyncGeneratorType: ("it is an asynchronous generator in progress", "make it inside the cell"),

@@ -6,11 +6,13 @@ that one has a number of its own. Buffers are not kept; they are compared with w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_kf.capture import kinds, objects
 from jupyter_kf.capture.tensors import Buffer, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Snapshot:
@@ -33,7 +35,7 @@ class Snapshot:
             return len(before) == len(now) and all(map(self._same, before, now))
         if isinstance(before, Buffer):
             return self._same_buffer(before, now)
-        return type(before).__module__ == "numpy" and _same_array(before, now) or _equal(before, now)
+        return (type(before).__module__ == "numpy" and _same_array(before, now)) or _equal(before, now)
 
     def _same_buffer(self, before: Buffer, now: Buffer) -> bool:
         key = self._keys.get(id(before.owner))

@@ -11,14 +11,16 @@ from __future__ import annotations
 import builtins
 import pickle
 import types
-from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import cloudpickle
 
 from jupyter_kf.capture import functions, kinds, objects, refusals
 from jupyter_kf.capture.arrays import Loaded
 from jupyter_kf.capture.tensors import Buffer, TensorReader, TensorWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PROTOCOL = 5
 _QUICK = frozenset({str, int, float, bool, type(None), bytes})
@@ -125,7 +127,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def numbered(self) -> dict[int, Any]:
         """The objects that can change, by the numbers under which the other side knows them."""
-        return number({place: obj for place, obj in self.memo.copy().values()}, self.deferred)
+        return number(dict(self.memo.copy().values()), self.deferred)
 
 
 class Unpickler(pickle.Unpickler):

@@ -1,7 +1,7 @@
 """TensorFlow's own objects: variables, tensors, functions, random generators.
 
 Loaded only when TensorFlow is. A traced ``tf.function`` is made again from its Python function with all its
-options; traces are of this process. Private names of TensorFlow are used in this file and in ``data.py`` only.
+options; traces are of this process. Private names of TensorFlow are used here and in ``data.py`` only.
 """
 
 from __future__ import annotations
