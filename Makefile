@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-unit test-gang lint types imports bench clean
+.PHONY: help env demo test test-unit test-gang test-cluster cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ ifneq ($(OPEN),0)
 	@$(BIN)/jupyter lab examples/tour.ipynb
 endif
 
-test: env lint types imports  ## run every test this machine can run
+test: env cluster-build lint types imports  ## run every test this machine can run
 	@echo "== Running the tests"
 	@$(PYTEST)
 
@@ -42,6 +42,22 @@ test-unit: env  ## run the quick tests: no TensorFlow, no gang
 
 test-gang: env  ## run the tests with real replicas
 	@$(PYTEST) tests/gang tests/kernel
+
+# A throw-away Kubernetes for the tests; tests/cluster/README.md says how it is made.
+THROWAWAY := PYTHONPATH=tests/cluster $(BIN)/python -m throwaway
+
+cluster-build: env
+	@echo "== Preparing a throw-away Kubernetes (the first time: Debian packages and a build of 6 minutes on 2 cores)"
+	@$(THROWAWAY) prepare || echo "   The tests that need it are left out."
+
+cluster: cluster-build  ## start a Kubernetes of your own that stays until make cluster-down
+	@$(THROWAWAY) up --nodes 2 --device nvidia.com/gpu=4 --device google.com/tpu=4
+
+cluster-down:  ## end it, without leaving anything
+	@$(THROWAWAY) down
+
+test-cluster: cluster-build  ## run the tests on a real Kubernetes
+	@$(PYTEST) tests/cluster
 
 lint: env
 	@echo "== Checking style"

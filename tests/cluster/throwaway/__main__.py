@@ -1,8 +1,10 @@
-"""The developer's door: `python -m throwaway up`, `down`, `packages`, `missing`, `build`."""
+"""The developer's door: `python -m throwaway up`, `down`, `prepare`."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import time
 
@@ -19,9 +21,9 @@ def up(options: argparse.Namespace) -> int:
     """Start a cluster that stays until `down`."""
     started = time.monotonic()
     cluster = Cluster.start(options.nodes, devices=dict(options.device), detached=True)
-    plan = cluster.plan
+    plan, took = cluster.plan, time.monotonic() - started
     sys.stdout.write(
-        f"Kubernetes {programs.version()} with {plan.nodes} node(s) is ready after {time.monotonic() - started:.1f} s.\n"
+        f"Kubernetes {programs.version()}, {plan.nodes} node(s): ready after {took:.1f} s.\n"
         f"  export KUBECONFIG={cluster.kubeconfig}\n"
         f"  {plan.program('kubectl')} get nodes\n"
     )
@@ -36,22 +38,18 @@ def down(options: argparse.Namespace) -> int:
     return 0
 
 
-def packages(options: argparse.Namespace) -> int:
-    """Name the Debian packages that a cluster needs."""
-    sys.stdout.write(" ".join(machine.PACKAGES) + "\n")
-    return 0
-
-
-def missing(options: argparse.Namespace) -> int:
-    """Say what this machine lacks; the exit code tells too."""
+def prepare(options: argparse.Namespace) -> int:
+    """Install the Debian packages and build the programs, where they are missing."""
+    absent = machine.absent()
+    if absent and os.geteuid() == 0 and shutil.which("apt-get"):
+        programs.say(f"installing {' '.join(machine.PACKAGES)}")
+        machine.install()
     reasons = machine.missing()
-    sys.stdout.writelines(f"{reason}\n" for reason in reasons)
-    return len(reasons)
-
-
-def build(options: argparse.Namespace) -> int:
-    """Build the programs and images, if they are not there."""
-    sys.stdout.write(f"{programs.build()}\n")
+    for reason in reasons:
+        programs.say(f"not on this machine: {reason}")
+    if reasons:
+        return 1
+    programs.say(f"Kubernetes {programs.version()} is in {programs.build()}")
     images.build()
     return 0
 
@@ -59,12 +57,14 @@ def build(options: argparse.Namespace) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="throwaway", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for work in (up, down, packages, missing, build):
+    for work in (up, down, prepare):
         command = commands.add_parser(work.__name__, help=work.__doc__)
         command.set_defaults(work=work)
         if work is up:
             command.add_argument("--nodes", type=int, default=1)
-            command.add_argument("--device", type=_devices, action="append", default=[], metavar="nvidia.com/gpu=4")
+            command.add_argument(
+                "--device", type=_devices, action="append", default=[], metavar="nvidia.com/gpu=4"
+            )
     options = parser.parse_args()
     return int(options.work(options))
 

@@ -6,9 +6,12 @@ import base64
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from throwaway.plan import Plan
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from throwaway.plan import Plan
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "365")
 _PEOPLE = {
@@ -75,7 +78,9 @@ def make(plan: Plan) -> None:
     folder.mkdir(mode=0o700, parents=True)
     files = ("-keyout", folder / "ca.key", "-out", folder / "ca.crt")
     _openssl("req", "-x509", *_NEW_KEY, "-subj", "/CN=throwaway-ca", *files)
-    names = [f"DNS:kubernetes{rest}" for rest in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
+    names = [
+        f"DNS:kubernetes{rest}" for rest in ("", ".default", ".default.svc", ".default.svc.cluster.local")
+    ]
     addresses = [f"IP:{each}" for each in ("127.0.0.1", plan.address("n1"), plan.kubernetes_service)]
     alternatives = "subjectAltName=" + ",".join(addresses + names)
     with ThreadPoolExecutor() as pool:

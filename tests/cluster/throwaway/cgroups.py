@@ -1,7 +1,7 @@
 """The control groups of a cluster: a subtree below the caller's own groups, one group a node.
 
-Both layouts are served: version 1 (one hierarchy a controller) and version 2 (one for all). Nothing outside the
-subtree is changed, except that version 2 must be told to hand the controllers down.
+Both layouts are served: version 1 (one hierarchy a controller) and version 2 (one for all). Nothing
+outside the subtree is changed, except that version 2 must be told to hand the controllers down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WANTED = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
 
 @dataclasses.dataclass(frozen=True)
 class Hierarchy:
-    """One mounted hierarchy: where, its controllers (none: version 2), and the group that this process is in."""
+    """One mounted hierarchy: where, its controllers (none: version 2), and this process's group."""
 
     mount_point: Path
     controllers: str
@@ -52,7 +52,9 @@ def hierarchies(processes: str | None = None, mounts: str | None = None) -> list
             continue
         own = os.path.relpath(groups[controllers], left[3])
         mount_point = Path(left[4])
-        found.append(Hierarchy(mount_point, controllers, mount_point if own.startswith(".") else mount_point / own))
+        found.append(
+            Hierarchy(mount_point, controllers, mount_point if own.startswith(".") else mount_point / own)
+        )
     return found
 
 
@@ -65,7 +67,7 @@ def folders(cluster: str) -> list[Path]:
     """The cluster's group in every hierarchy; it need not exist."""
     found = hierarchies()
     unified = only_version2(found)
-    # In version 2 a group that has processes cannot hand controllers down, so the cluster's group is at the top.
+    # In version 2 a group with processes cannot hand controllers down, so the cluster's is at the top.
     return [(each.mount_point if unified else each.own) / cluster for each in found]
 
 
@@ -80,7 +82,10 @@ def make(cluster: str, node: str) -> list[Path]:
             _hand_down(top)
         group.mkdir(parents=True, exist_ok=True)
         for each in (top, group):
-            for setting in ("cpuset.cpus", "cpuset.mems"):  # version 1 starts them empty, which admits no process
+            for setting in (
+                "cpuset.cpus",
+                "cpuset.mems",
+            ):  # version 1 starts them empty, which admits no process
                 file = each / setting
                 if file.exists() and not file.read_text().strip():
                     file.write_text((each.parent / setting).read_text())
@@ -124,13 +129,13 @@ def mount_own(found: list[Hierarchy], target: Path = Path("/sys/fs/cgroup")) -> 
 
 
 def remove(tops: list[Path], patience: float = 10) -> list[Path]:
-    """Remove the groups once their processes are gone; returns those that are still there after `patience` s."""
+    """Remove groups once their processes are gone; returns those still there after `patience` s."""
     deadline = time.monotonic() + patience
     while True:
         for top in tops:
             for folder, _, _ in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
-                    os.rmdir(folder)
+                    Path(folder).rmdir()
         left = [top for top in tops if top.exists()]
         if not left or time.monotonic() > deadline:
             return left

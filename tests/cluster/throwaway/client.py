@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from throwaway import images, keeper, machine, programs
 from throwaway.plan import Plan
 from throwaway.wire import Line
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _START_SECONDS = 300.0
 
@@ -43,8 +45,8 @@ class Cluster:
     ) -> Cluster:
         """Build what is not built yet, start a cluster and return when every node is ready.
 
-        A detached cluster outlives this process. Raises RuntimeError with the reason when this machine cannot have
-        one, or when the start fails.
+        A detached cluster outlives this process. Raises RuntimeError with the reason when this
+        machine cannot have one, or when the start fails.
         """
         reasons = machine.missing()
         if reasons:
@@ -134,6 +136,23 @@ class Cluster:
         if done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+    def wait_for(self, what: str, *arguments: str, answer: str = "", patience: float = 60) -> str:
+        """Ask kubectl until its answer has `answer` in it, and return that.
+
+        Raises TimeoutError with the last answer after `patience` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                said, good = self.kubectl(*arguments), True
+            except RuntimeError as error:
+                said, good = str(error), False
+            if good and answer in said:
+                return said
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what}: not within {patience:.0f} s; last: {said.strip()[-500:]}")
+            time.sleep(0.1)
 
     def end(self, patience: float = 60) -> None:
         """End the cluster and return when nothing of it is left."""

@@ -1,7 +1,7 @@
 """The first process of a cluster: starts the nodes and their programs, then takes requests on a Unix socket.
 
-Run by the keeper as `python -m throwaway.cluster PLAN-FILE`, as process 1 of a pid namespace. With it every process of the
-cluster ends, and with them every namespace, mount and interface.
+Run by the keeper as `python -m throwaway.cluster PLAN-FILE`, as process 1 of a pid namespace. With
+it every process of the cluster ends, and with them every namespace, mount and interface.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -18,14 +19,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from throwaway import certificates, linux, services
+from throwaway import certificates, cgroups, configuration, linux, services
 from throwaway.network import Network
 from throwaway.plan import Plan
 from throwaway.wire import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PATIENCE = 120.0  # seconds for one step of the start on a busy machine
 
@@ -92,7 +96,9 @@ class Cluster:
             return None
 
     def is_ready(self, node: str) -> bool:
-        conditions = json.loads(self.get(f"/api/v1/nodes/{node}") or "{}").get("status", {}).get("conditions", [])
+        conditions = (
+            json.loads(self.get(f"/api/v1/nodes/{node}") or "{}").get("status", {}).get("conditions", [])
+        )
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     # -- starting --
@@ -111,15 +117,15 @@ class Cluster:
         for node in (first, *others):
             self.join(node)
         kubectl = (self.plan.program("kubectl"), f"--kubeconfig={self.plan.kubeconfig}", "apply", "-f", "-")
-        first.run(*kubectl, text=json.dumps(services.dns_objects(self.plan)))
-        (self.plan.folder / "Corefile").write_text(services.corefile(self.plan))
+        first.run(*kubectl, text=json.dumps(configuration.dns_objects(self.plan)))
+        (self.plan.folder / "Corefile").write_text(configuration.corefile(self.plan))
         first.start("coredns", services.coredns(self.plan))
         for name in self.nodes:
-            wait(f"node {name}", lambda name=name: self.is_ready(name))
+            wait(f"node {name}", partial(self.is_ready, name))
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         wait("the first service account", lambda: self.get(account) is not None)
         for resource in self.plan.devices:
-            wait(f"the devices {resource}", lambda resource=resource: self.offers(resource))
+            wait(f"the devices {resource}", partial(self.offers, resource))
 
     def alive(self, node: Node, program: str) -> bool:
         """True. Raises RuntimeError with its last words when the program has ended."""
@@ -135,10 +141,14 @@ class Cluster:
     def boot(self, name: str) -> Node:
         """Namespaces, network and containerd."""
         plan = self.plan
-        version = re.search(r" v?(\d+)\.\d+", subprocess.check_output(["containerd", "--version"], text=True, timeout=20))
-        kind = subprocess.check_output(["stat", "-f", "-c", "%T", str(plan.folder)], text=True, timeout=10).strip()
+        version = re.search(
+            r" v?(\d+)\.\d+", subprocess.check_output(["containerd", "--version"], text=True, timeout=20)
+        )
+        kind = subprocess.check_output(
+            ["stat", "-f", "-c", "%T", str(plan.folder)], text=True, timeout=10
+        ).strip()
         snapshotter = "native" if kind == "overlayfs" else "overlayfs"
-        services.write_node(plan, name, int(version[1]) if version else 1, snapshotter)
+        configuration.write_node(plan, name, int(version[1]) if version else 1, snapshotter)
         certificates.add_node(plan, name)
         node = Node(plan, name)
         self.network.plug_in(name, node.process.pid)
@@ -151,7 +161,7 @@ class Cluster:
         return node
 
     def load_images(self, node: Node) -> None:
-        socket_path = services.containerd_socket(self.plan, node.name)
+        socket_path = configuration.containerd_socket(self.plan, node.name)
         wait(f"containerd on {node.name}", lambda: self.alive(node, "containerd") and _answers(socket_path))
         for image in self.plan.images:
             node.run("ctr", f"--address={socket_path}", "--namespace=k8s.io", "images", "import", str(image))
@@ -176,7 +186,12 @@ class Cluster:
         wait(f"node {node}", lambda: self.is_ready(node))
 
     def lose_node(self, node: str) -> None:
+        """End a node as a power cut does that takes its disk along."""
         self.nodes.pop(node).end()
+        left = cgroups.remove([top / node for top in cgroups.folders(self.plan.name)])
+        if left:
+            raise RuntimeError(f"processes of {node} are still there: {', '.join(map(str, left))}")
+        shutil.rmtree(self.plan.node_folder(node))
 
     def start_program(self, node: str, name: str) -> None:
         """Start a program again, as it was started before."""
@@ -192,7 +207,14 @@ class Cluster:
         return list(self.nodes[node].ask(do="running"))
 
     def handle(self, request: dict[str, Any]) -> Any:
-        offered = (self.add_node, self.lose_node, self.start_program, self.stop_program, self.run, self.programs)
+        offered = (
+            self.add_node,
+            self.lose_node,
+            self.start_program,
+            self.stop_program,
+            self.run,
+            self.programs,
+        )
         works: dict[str, Callable[..., Any]] = {each.__name__: each for each in offered}
         return works[request.pop("do")](**request)
 
@@ -202,7 +224,7 @@ class Cluster:
             listener.bind(str(self.plan.control))
             listener.listen()
             while True:
-                ready, _, _ = select.select([listener, keeper], [], [])
+                ready, _, _ = select.select([listener.fileno(), keeper], [], [])
                 if keeper in ready:
                     return
                 connection, _ = listener.accept()

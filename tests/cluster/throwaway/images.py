@@ -1,7 +1,8 @@
 """Container images without a registry: archives that containerd imports, made of the machine's own files.
 
-`pause` holds a pod's namespaces. `python` has the machine's Python with its standard library, busybox and nothing
-else: packages and code under test are mounted into the pods at the paths that they have on the machine.
+`pause` holds a pod's namespaces. `python` has the machine's Python with its standard library,
+busybox and nothing else: packages and code under test are mounted into the pods at the paths that
+they have on the machine.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from throwaway import programs
+from throwaway.configuration import PAUSE_IMAGE
 from throwaway.plan import cache_folder
-from throwaway.services import PAUSE_IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PYTHON_IMAGE = "throwaway.local/python:1"
 USER = 1000
 _PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 _BUSYBOX = Path("/bin/busybox")
-_LEFT_OUT = re.compile(r"/(test|tests|site-packages|dist-packages|__pycache__|idlelib|tkinter|ensurepip|config-3[^/]*)(/|$)")
+_LEFT_OUT = re.compile(
+    r"/(test|tests|site-packages|dist-packages|__pycache__|idlelib|tkinter|ensurepip|config-3[^/]*)(/|$)"
+)
 _ALSO = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6")
 _ACCOUNTS = f"root:x:0:0:root:/root:/bin/sh\nuser:x:{USER}:{USER}:user:/tmp:/bin/sh\n"
 
@@ -38,7 +43,7 @@ class Archive:
 
     def __init__(self) -> None:
         self._buffer = io.BytesIO()
-        self._tar = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.TarFile(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
         self._known: set[str] = set()
 
     def folder(self, path: str, mode: int = 0o755) -> None:
@@ -108,7 +113,9 @@ def _python_layer() -> bytes:
     archive.file("etc/nsswitch.conf", b"hosts: files dns\n")
     executable = Path(sys.base_prefix, "bin", f"python{sysconfig.get_python_version()}").resolve()
     library = Path(sysconfig.get_paths()["stdlib"])
-    modules = sorted(path for path in library.rglob("*") if path.is_file() and not _LEFT_OUT.search(str(path)))
+    modules = sorted(
+        path for path in library.rglob("*") if path.is_file() and not _LEFT_OUT.search(str(path))
+    )
     for path in modules:
         archive.copy(path)
     for path in _libraries([executable, *(path for path in modules if path.suffix == ".so")]):
@@ -134,17 +141,27 @@ def _image(name: str, layer: bytes, config: dict[str, Any]) -> bytes:
     def blob(data: bytes, kind: str) -> dict[str, Any]:
         digest = hashlib.sha256(data).hexdigest()
         blobs[digest] = data
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+        return {
+            "mediaType": f"application/vnd.oci.image.{kind}",
+            "digest": f"sha256:{digest}",
+            "size": len(data),
+        }
 
     content = blob(layer, "layer.v1.tar")
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     root = {"type": "layers", "diff_ids": [content["digest"]]}
     described = blob(
-        json.dumps({"architecture": machine, "os": "linux", "config": config, "rootfs": root}).encode(), "config.v1+json"
+        json.dumps({"architecture": machine, "os": "linux", "config": config, "rootfs": root}).encode(),
+        "config.v1+json",
     )
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
-    entry = blob(json.dumps(manifest | {"config": described, "layers": [content]}).encode(), "manifest.v1+json")
-    entry["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.split(":")[1]}
+    entry = blob(
+        json.dumps(manifest | {"config": described, "layers": [content]}).encode(), "manifest.v1+json"
+    )
+    entry["annotations"] = {
+        "io.containerd.image.name": name,
+        "org.opencontainers.image.ref.name": name.split(":")[1],
+    }
     archive = Archive()
     archive.file("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
     archive.file("index.json", json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode())
@@ -158,9 +175,13 @@ def build() -> list[Path]:
     recipe = Path(__file__).read_bytes() + sys.version.encode() + sys.base_prefix.encode()
     folder = cache_folder() / "images" / f"{programs.folder().name}-{hashlib.sha256(recipe).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [
+    wanted: list[tuple[str, Callable[[], bytes], dict[str, Any]]] = [
         (PAUSE_IMAGE, _pause_layer, {"Entrypoint": ["/pause"]}),
-        (PYTHON_IMAGE, _python_layer, {"Cmd": ["python3"], "Env": [_PATH, "LANG=C.UTF-8"], "User": str(USER)}),
+        (
+            PYTHON_IMAGE,
+            _python_layer,
+            {"Cmd": ["python3"], "Env": [_PATH, "LANG=C.UTF-8"], "User": str(USER)},
+        ),
     ]
     paths = []
     with (folder / "lock").open("w") as lock:

@@ -1,9 +1,10 @@
 """The process that keeps one cluster: it takes a number, starts the cluster and clears up behind it.
 
-Run by the client as `python -m throwaway.keeper` with the plan on its standard input, in a session of its own. It stays
-in the machine's namespaces. When its standard input ends (its owner has gone, even by SIGKILL), on SIGTERM, or when
-the cluster ends, it ends all processes of the cluster and removes its control groups and its folder. Should this
-process be killed too, the kernel ends the cluster, and the next one with the same number clears up.
+Run by the client as `python -m throwaway.keeper` with the plan on its standard input, in a session
+of its own. It stays in the machine's namespaces. When its standard input ends (its owner has gone,
+even by SIGKILL), on SIGTERM, or when the cluster ends, it ends all processes of the cluster and
+removes its control groups and its folder. Should this process be killed too, the kernel ends the
+cluster, and the next one with the same number clears up.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from throwaway import cgroups, linux
 from throwaway.plan import CLUSTERS, Plan, cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def lock(number: int) -> socket.socket | None:
@@ -58,9 +61,11 @@ def _cluster(plan: Plan) -> Iterator[subprocess.Popen[bytes]]:
     file = plan.folder / "plan.json"
     file.write_text(json.dumps(plan.to_json()))
     linux.unshare(linux.NEWPID)  # the next child is process 1 of a new namespace
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with (plan.folder / "cluster.log").open("ab") as log:
-        cluster = subprocess.Popen([sys.executable, "-m", "throwaway.cluster", str(file)], stderr=log, **pipes)
+        cluster = subprocess.Popen(
+            [sys.executable, "-m", "throwaway.cluster", str(file)], stderr=log, **pipes
+        )
     try:
         yield cluster
     finally:
@@ -93,7 +98,9 @@ def main(request: dict[str, Any]) -> None:
         if held is not None:
             break
     else:
-        raise RuntimeError(f"cluster {asked} runs already" if asked is not None else f"{CLUSTERS} clusters run already")
+        raise RuntimeError(
+            f"cluster {asked} runs already" if asked is not None else f"{CLUSTERS} clusters run already"
+        )
     plan = Plan.from_json(request | {"number": number, "folder": str(folder(number))})
     sweep(plan)
     plan.logs.mkdir(parents=True)
@@ -106,7 +113,9 @@ def main(request: dict[str, Any]) -> None:
         try:
             with _cluster(plan) as cluster:
                 _until_ended(cluster, owner)
-                failed = "" if plan.control.exists() else (plan.folder / "cluster.log").read_text(errors="replace")
+                failed = (
+                    "" if plan.control.exists() else (plan.folder / "cluster.log").read_text(errors="replace")
+                )
         finally:
             sweep(plan)
     if failed:

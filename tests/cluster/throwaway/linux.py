@@ -1,10 +1,13 @@
-"""The system calls for namespaces and mounts, which Python's standard library has only from 3.12 or not at all."""
+"""The system calls for namespaces and mounts that Python's standard library lacks before 3.12."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 NEWPID, NEWNET = 0x20000000, 0x40000000

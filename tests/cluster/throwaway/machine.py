@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from throwaway import cgroups, programs, services
+from throwaway import cgroups, configuration, programs
 
 # Everything that is taken from Debian or Ubuntu.
 PACKAGES = (
@@ -66,6 +66,24 @@ def _lacks_go() -> str:
     return ""
 
 
+def absent() -> list[str]:
+    """What of the packages is not installed."""
+    found = [name for name in _COMMANDS if shutil.which(name) is None]
+    if not any(Path(folder, "bridge").exists() for folder in configuration.CNI_FOLDERS):
+        found.append("the network plug-ins (CNI)")
+    return found if Path("/bin/busybox").exists() else [*found, "busybox"]
+
+
+def install() -> None:
+    """Install the packages with apt, as root. Raises RuntimeError with apt's last words."""
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+    for command in (["apt-get", "update", "-qq"], install):
+        done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-1000:]}")
+
+
 def missing() -> list[str]:
     """Why this machine cannot have a cluster; empty when it can. It is asked, not changed."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
@@ -73,10 +91,8 @@ def missing() -> list[str]:
     rights = _lacks_rights()
     if rights:
         return [rights]
-    absent = [name for name in _COMMANDS if shutil.which(name) is None]
-    if not any(Path(folder, "bridge").exists() for folder in services.CNI_FOLDERS):
-        absent.append("the network plug-ins (CNI)")
-    if not Path("/bin/busybox").exists():
-        absent.append("busybox")
-    reasons = [f"not installed: {', '.join(absent)}; apt-get install {' '.join(PACKAGES)}"] if absent else []
+    lacking = absent()
+    reasons = (
+        [f"not installed: {', '.join(lacking)}; apt-get install {' '.join(PACKAGES)}"] if lacking else []
+    )
     return reasons + [reason for reason in (_lacks_groups(), _lacks_go()) if reason]

@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from throwaway import linux
-from throwaway.plan import Plan
+
+if TYPE_CHECKING:
+    from throwaway.plan import Plan
 
 _BRIDGE = "switch"
 
@@ -48,7 +51,9 @@ class Network:
         """Lay a cable to the node whose outer process is `pid`, and let the machine reach its pods."""
         _ip("link", "add", node, "master", _BRIDGE, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
         _ip("link", "set", node, "up")
-        self._on_machine("route", "replace", self.plan.pods(node), "via", self.plan.address(node), "dev", self.plan.name)
+        self._on_machine(
+            "route", "replace", self.plan.pods(node), "via", self.plan.address(node), "dev", self.plan.name
+        )
         if node == "n1":
             way = ("via", self.plan.address(node), "dev", self.plan.name)
             self._on_machine("route", "replace", self.plan.services, *way)

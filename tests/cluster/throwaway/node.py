@@ -1,8 +1,9 @@
 """A node: namespaces in which a kubelet finds what it needs, and the first process in them.
 
-Run by the cluster as `python -m throwaway.node PLAN-FILE NODE SOCKET-NUMBER`. The outer process enters the node's control
-groups and makes the namespaces; the inner one, their process 1, sets them up, starts programs when asked to and
-buries orphans. When process 1 ends, the kernel ends everything in the node.
+Run by the cluster as `python -m throwaway.node PLAN-FILE NODE SOCKET-NUMBER`. The outer process
+enters the node's control groups and makes the namespaces; the inner one, their process 1, sets them
+up, starts programs when asked to and buries orphans. When process 1 ends, the kernel ends
+everything in the node.
 """
 
 from __future__ import annotations
@@ -93,7 +94,13 @@ class _Init:
         self.running: dict[str, int] = {}
 
     def handle(self, request: dict[str, Any]) -> Any:
-        work = {"start": self.start, "stop": self.stop, "run": self.run, "running": self.alive, "network": self.network}
+        work = {
+            "start": self.start,
+            "stop": self.stop,
+            "run": self.run,
+            "running": self.alive,
+            "network": self.network,
+        }
         return work[request.pop("do")](**request)
 
     def network(self) -> None:
@@ -104,7 +111,9 @@ class _Init:
         if name in self.running:
             raise ValueError(f"{name} already runs on {self.node}")
         with (self.plan.logs / f"{self.node}-{name}.log").open("ab") as log:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         self.running[name] = process.pid
         process.returncode = 0  # buried here, not by the object
 
@@ -120,7 +129,12 @@ class _Init:
 
     def run(self, argv: list[str], text: str = "") -> str:
         """Run a command to its end and return what it printed."""
-        kept = {"input": text, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        kept: dict[str, Any] = {
+            "input": text,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
         done = subprocess.run(argv, timeout=_RUN_SECONDS, check=False, **kept)
         if done.returncode:
             raise RuntimeError(f"{' '.join(argv)} on {self.node}: exit {done.returncode}: {done.stdout}")
@@ -146,12 +160,12 @@ class _Init:
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while True:
-            ready, _, _ = select.select([line, wake], [], [])
+            ready, _, _ = select.select([line.fileno(), wake], [], [])
             if wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake, 4096)
                 self.bury()
-            if line in ready:
+            if line.fileno() in ready:
                 line.answer(self.handle)
 
 

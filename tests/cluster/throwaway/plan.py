@@ -1,7 +1,7 @@
 """Where everything of a cluster is: addresses, folders, names. Pure; it starts and writes nothing.
 
-The addresses are of 198.18.0.0/15, which RFC 2544 keeps for tests, so they clash with no real network. Sixteen
-clusters find room beside each other, each with up to fourteen nodes.
+The addresses are of 198.18.0.0/15, which RFC 2544 keeps for tests, so they clash with no real
+network. Sixteen clusters find room beside each other, each with up to fourteen nodes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _LONGEST_BELOW = len("/nodes/n14/containerd.sock.ttrpc")
 def cache_folder() -> Path:
     """The folder of built programs, images and running clusters: XDG's, or JUPYTER_KF_CACHE."""
     own = os.environ.get("JUPYTER_KF_CACHE")
-    base = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jupyter_kf"
+    base = (
+        Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jupyter_kf"
+    )
     return base.absolute() / "cluster"
 
 
@@ -28,8 +30,9 @@ def cache_folder() -> Path:
 class Plan:
     """What a cluster shall be, and where it is.
 
-    `devices` are the devices that each node pretends to have, by resource name. `grace` is the time in seconds
-    after which a silent node counts as lost. `options` are more arguments for a program, by its name.
+    `devices` are the devices that each node pretends to have, by resource name. `grace` is the time
+    in seconds after which a silent node counts as lost. `options` are more arguments for a program,
+    by its name.
     """
 
     number: int
@@ -47,7 +50,9 @@ class Plan:
         if not 1 <= self.nodes <= NODES:
             raise ValueError(f"a cluster has 1 to {NODES} nodes, not {self.nodes}")
         if len(str(self.folder)) + _LONGEST_BELOW > _SOCKET_PATH:
-            raise ValueError(f"{self.folder} is too long for Unix sockets below it: name a shorter JUPYTER_KF_CACHE")
+            raise ValueError(
+                f"{self.folder} is too long for Unix sockets below it: name a shorter JUPYTER_KF_CACHE"
+            )
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The cluster's programs, built from Go modules and kept by version: the second run takes them from the cache."""
+"""The cluster's programs, built from Go modules once and kept by version for the next run."""
 
 from __future__ import annotations
 
@@ -88,9 +88,18 @@ def _build(target: Path) -> None:
 
 
 def _go(*arguments: str) -> None:
-    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"}
+    environment = os.environ | {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false -mod=readonly",
+        "GOWORK": "off",
+    }
     done = subprocess.run(
-        ["go", *arguments], cwd=SOURCE, env=environment, stderr=subprocess.PIPE, text=True, timeout=_BUILD_SECONDS
+        ["go", *arguments],
+        cwd=SOURCE,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=_BUILD_SECONDS,
     )
     if done.returncode:
         raise RuntimeError(f"go {arguments[0]} failed:\n{done.stderr[-4000:]}")
