@@ -1,0 +1,170 @@
+"""Starts TensorFlow's collective runtime and offers the two collectives that everything else is made of.
+
+TensorFlow matches the calls of the members of a collective by a key, and remembers the shape and type first
+seen under it. Here the key is computed when the step runs, from operation, type and number of elements, and all
+collectives of a program are held in program order by one resource: replicas agree because they run the same
+program, however often and differently each of them traces it.
+
+This module knows nothing of gradients, rows or Keras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEARTBEAT_MS = 3000
+_GROUP_KEY = 4242
+_KEY_SPACE = 2**27 - 1
+_LEADER = "/job:worker/replica:0/task:0"
+DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
+
+
+@dataclass
+class _Group:
+    """The replicas that work together; ``order`` is the resource that keeps their collectives in order."""
+
+    rank: int = 0
+    size: int = 1
+    order: Any = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_group = _Group()
+
+
+def rank() -> int:
+    """This process's place in the group, from 0."""
+    return _group.rank
+
+
+def world_size() -> int:
+    """How many replicas work together; 1 outside a job."""
+    return _group.size
+
+
+def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
+    """Joins the group of ``addresses`` (host:port by rank) within ``timeout`` seconds.
+
+    A group of one needs no runtime. Raises TimeoutError, naming the ranks that cannot be reached, and
+    RuntimeError when TensorFlow refuses (its own message follows).
+    """
+    if len(addresses) > 1:
+        _bounded(rank, list(addresses), timeout)
+        with tf.init_scope(), tf.device("/device:CPU:0"):
+            _group.order = tf.Variable(0, trainable=False, dtype=tf.int32, name="collective_order")
+    _group.rank, _group.size = rank, len(addresses)
+
+
+def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
+    """Runs the blocking start in a thread that is given up at the end of ``timeout``."""
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            _start_runtime(rank, addresses)
+        except BaseException as error:  # handed to the caller below
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="collective-start", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not thread.is_alive() and not failure:
+        return
+    away = [str(i) for i, address in enumerate(addresses) if i != rank and not _listens(address)]
+    who = f"rank {', '.join(away)}" if away else "some rank"
+    if thread.is_alive() or isinstance(failure[0], tf.errors.DeadlineExceededError):
+        raise TimeoutError(
+            f"Replica {rank} of {len(addresses)} waited {timeout:g} s for the others: {who} did not come. "
+            "Its log says why."
+        ) from (failure[0] if failure else None)
+    raise RuntimeError(f"TensorFlow could not start its collectives: {failure[0]}") from failure[0]
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=0.5):
+        return True
+    return False
+
+
+def _start_runtime(rank: int, addresses: list[str]) -> None:
+    """What MultiWorkerMirroredStrategy does to start the runtime, without the strategy (TensorFlow 2.21)."""
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+    from tensorflow.core.protobuf import cluster_pb2, tensorflow_server_pb2
+    from tensorflow.python.eager import context
+
+    runtime = context.context()
+    runtime.configure_collective_ops(collective_leader=_LEADER, device_filters=(f"/job:worker/task:{rank}",))
+    runtime.configure_coordination_service(
+        service_type="standalone",
+        service_leader=_LEADER,
+        heartbeat_timeout_in_ms=HEARTBEAT_MS,
+        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(addresses))],
+    )
+    cluster = cluster_pb2.ClusterDef()
+    job = cluster.job.add(name="worker")
+    for index, address in enumerate(addresses):
+        job.tasks[index] = address
+    config = runtime.config
+    config.experimental.collective_group_leader = _LEADER
+    server = tensorflow_server_pb2.ServerDef(
+        cluster=cluster, default_session_config=config, job_name="worker", task_index=rank, protocol="grpc"
+    )
+    runtime.enable_collective_ops(server)
+    runtime.ensure_initialized()
+
+
+def _key(x: tf.Tensor, kind: int) -> tf.Tensor:
+    """One key for each operation, type and number of elements: distinct up to 11 million elements."""
+    slot = DTYPES.index(x.dtype) * 2 + kind
+    return tf.size(x) % (_KEY_SPACE // 12) * 12 + slot + 1
+
+
+def add(x: Any) -> tf.Tensor:
+    """The sum of every replica's ``x`` (same shape everywhere; float or integer)."""
+    x = tf.convert_to_tensor(x)
+    if _group.size == 1:
+        return x
+    flat = tf.reshape(x, [-1])
+    total = tf.raw_ops.CollectiveReduceV2(
+        input=flat,
+        group_size=_group.size,
+        group_key=_GROUP_KEY,
+        instance_key=_key(flat, 0),
+        ordering_token=[_group.order.handle],
+        merge_op="Add",
+        final_op="Id",
+    )
+    return tf.ensure_shape(tf.reshape(total, tf.shape(x)), x.shape)
+
+
+def gather(x: Any) -> tf.Tensor:
+    """Every replica's ``x`` (same shape everywhere; float or integer), stacked by rank along a new first axis."""
+    x = tf.convert_to_tensor(x)
+    if _group.size == 1:
+        return x[tf.newaxis]
+    flat = tf.reshape(x, [-1])
+    blocks = tf.raw_ops.CollectiveGatherV2(
+        input=flat,
+        group_size=_group.size,
+        group_key=_GROUP_KEY,
+        instance_key=_key(flat, 1),
+        ordering_token=[_group.order.handle],
+    )
+    stacked = tf.reshape(blocks, tf.concat([[_group.size], tf.shape(x)], 0))
+    return tf.ensure_shape(stacked, [_group.size, *x.shape] if x.shape.rank is not None else None)
+
+
+def leave() -> None:
+    """Forgets the group, for tests; TensorFlow's runtime itself cannot be stopped inside a process."""
+    global _group
+    _group = _Group()

@@ -1,0 +1,99 @@
+"""Averages gradients over the replicas: the hook on ``tf.GradientTape``.
+
+All gradients with respect to variables go through one collective for each dtype; the wish to stop and the loss
+ride along in it. Gradients with respect to other tensors are whole already.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import tensorflow as tf
+
+from . import collective, rows, stop
+
+
+class _Depth(threading.local):
+    value = 0
+
+
+_inside = _Depth()
+
+
+def differentiating() -> bool:
+    """Whether the code running now is the backward pass of a hooked tape."""
+    return _inside.value > 0
+
+
+def hook(original: Any) -> Any:
+    """``GradientTape.gradient`` and ``.jacobian``, averaged over the replicas."""
+
+    def differentiated(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
+        outermost = not _inside.value and rows.current() is None
+        _inside.value += 1
+        try:
+            result = original(self, target, sources, *args, **kwargs)
+        finally:
+            _inside.value -= 1
+        return _averaged(target, sources, result) if outermost else result
+
+    return differentiated
+
+
+def is_variable(x: Any) -> bool:
+    """Whether ``x`` is a variable of TensorFlow or of Keras."""
+    return isinstance(x, tf.Variable) or isinstance(getattr(x, "value", None), tf.Variable)
+
+
+def _averaged(target: Any, sources: Any, result: Any) -> Any:
+    """``result`` with the gradients of variables averaged; the structure and everything else stay as they are."""
+    single = not isinstance(sources, (list, tuple, dict))
+    wanted = tf.nest.flatten(sources)
+    parts = [result] if single else list(tf.nest.flatten(result))
+    if len(wanted) != len(parts):
+        return result
+    where = [
+        i for i, (s, g) in enumerate(zip(wanted, parts, strict=True)) if is_variable(s) and g is not None
+    ]
+    if not where:
+        return result
+    loss = _loss_of(target)
+    for i, averaged in zip(where, average([parts[i] for i in where], loss), strict=True):
+        parts[i] = averaged
+    return parts[0] if single else tf.nest.pack_sequence_as(sources, parts)
+
+
+def _loss_of(target: Any) -> tf.Tensor:
+    values = [tf.reduce_mean(tf.cast(t, tf.float32)) for t in tf.nest.flatten(target)]
+    return tf.stop_gradient(tf.add_n(values))
+
+
+def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
+    """The mean of each gradient over the replicas, from one collective for each dtype."""
+    dense = [tf.convert_to_tensor(g) for g in parts]
+    with tf.control_dependencies(stop.guard()):
+        extra = tf.stop_gradient(tf.stack([stop.wish(), loss]))
+    out: dict[int, tf.Tensor] = {}
+    for dtype in sorted({g.dtype for g in dense} | {tf.float32}, key=lambda d: d.name):
+        where = [i for i, g in enumerate(dense) if g.dtype == dtype]
+        flat = [tf.reshape(dense[i], [-1]) for i in where] + ([extra] if dtype == tf.float32 else [])
+        with tf.control_dependencies([extra] if tf.inside_function() else []):
+            summed = _mean_of_sums(tf.concat(flat, 0))
+        pieces = tf.split(summed, [tf.size(f) for f in flat], num=len(flat))
+        if dtype == tf.float32:
+            wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * collective.world_size(), num=2)
+            stop.arrived(wishes, losses, loss, collective.world_size())
+        for i, piece in zip(where, pieces, strict=True):
+            out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
+    return [out[i] for i in range(len(dense))]
+
+
+def _mean_of_sums(flat: tf.Tensor) -> tf.Tensor:
+    """The mean over the replicas. (k,) -> (k,). Differentiable: derivatives inside are kept size times too large."""
+
+    @tf.custom_gradient
+    def averaged(x: tf.Tensor) -> Any:
+        return collective.add(x) / collective.world_size(), lambda dy: dy
+
+    return averaged(flat)

@@ -1,0 +1,115 @@
+"""Puts the hooks into TensorFlow and Keras, and takes them out again: the only place that replaces their parts.
+
+Each replaced part is named here once; a test fails when an upgrade moves one of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+from keras.src.callbacks.callback_list import CallbackList
+from keras.src.trainers.trainer import Trainer
+from tensorflow.python.eager import context
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.ops import stateless_random_ops
+
+from . import agreement, gradients, keras_steps, layers, sharing, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_replaced: list[tuple[Any, str, Any]] = []
+_DRAWS = ("uniform", "normal", "truncated_normal")
+
+
+def install() -> None:
+    """Makes this process a replica: tapes, Keras and random numbers. Call it after ``collective.start``.
+
+    Also seeds TensorFlow alike on all replicas when nothing has seeded it. Calling it twice does nothing more.
+    """
+    if _replaced:
+        return
+    stop.install()
+    _replace(tf.GradientTape, "gradient", gradients.hook)
+    _replace(keras.Layer, "__call__", sharing.hook)
+    _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
+    _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
+    _replace(CallbackList, "__init__", keras_steps.callbacks_hook)
+    _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
+    for name in _DRAWS:
+        _replace(
+            stateless_random_ops,
+            f"stateless_random_{name}".replace("random_truncated", "truncated"),
+            layers.draw_hook,
+        )
+        _replace(tf.random, f"stateless_{name}", layers.draw_hook)
+    _replace(polymorphic_function.Function, "__init__", _no_xla)
+    _replace(polymorphic_function.Function, "__call__", _stopping)
+    if context.context()._seed is None:
+        tf.random.set_seed(agreement.seed(int.from_bytes(__import__("os").urandom(4), "big")))
+
+
+def uninstall() -> None:
+    """Puts everything back, for tests. Graphs traced in between keep what they hold."""
+    while _replaced:
+        setattr(*_replaced.pop())
+    stop.uninstall()
+
+
+def _replace(owner: Any, name: str, hook: Callable[[Any], Any]) -> None:
+    original = owner.__dict__[name] if isinstance(owner, type) else getattr(owner, name)
+    setattr(owner, name, hook(original))
+    _replaced.append((owner, name, original))
+
+
+class _Depth(threading.local):
+    value = 0
+
+
+_calls = _Depth()
+
+
+def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``Function.__call__``: a stop that arrived in the graph becomes KeyboardInterrupt at the outermost call."""
+
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _calls.value or not tf.executing_eagerly():
+            return original(self, *args, **kwargs)
+        _calls.value += 1
+        try:
+            result = original(self, *args, **kwargs)
+        except tf.errors.OpError as error:
+            if not stop.mark_in(error):
+                raise
+            stop.check()
+            raise
+        finally:
+            _calls.value -= 1
+        stop.check()
+        return result
+
+    return called
+
+
+def _no_xla(original: Callable[..., None]) -> Callable[..., None]:
+    """``tf.function(jit_compile=True)``: without XLA."""
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if self._jit_compile:
+            self._jit_compile = None
+            keras_steps.say_no_xla()
+
+    return init
+
+
+def uses_own_strategy(source: str) -> bool:
+    """Whether the source makes a ``tf.distribute`` strategy of its own (then ``install`` must not be called)."""
+    names = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    return any(name.endswith("Strategy") and name != "Strategy" for name in names)

@@ -1,0 +1,104 @@
+"""Keras's trainer in a job: its steps are where model calls are cut; progress is reported from its callbacks.
+
+Nothing of the trainer's own loop is changed: it runs on whole batches, on every replica alike.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from . import collective, report, sharing, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_STEP_EVERY_S = 0.2
+
+
+class Steps:
+    """What Keras's trainer takes for its distribution strategy: runs a step with model calls cut by rows."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def run(self, step: Callable[..., Any], args: tuple[Any, ...] = ()) -> Any:
+        with sharing.step():
+            result = step(*args)
+        if tf.executing_eagerly():
+            stop.check()
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def strategy_hook(original: property) -> property:
+    """``TensorFlowTrainer.distribute_strategy``, unless the user set one."""
+
+    def strategy(self: Any) -> Any:
+        inner = original.fget(self)  # type: ignore[misc]
+        return inner if self._distribute_strategy is not None else Steps(inner)
+
+    return property(strategy)
+
+
+def no_xla_hook(original: property) -> property:
+    """``Trainer.jit_compile``: False, since collectives do not run in XLA on processors."""
+
+    def jit(self: Any) -> bool:
+        if original.fget(self):  # type: ignore[misc]
+            say_no_xla()
+        return False
+
+    return property(jit, original.fset)
+
+
+def say_no_xla() -> None:
+    """Tells the user that jit_compile is ignored."""
+    report.note(
+        "jit_compile=True is switched off: XLA has no collectives on this device. The result is the same."
+    )
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports steps (a few a second) and epochs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch, self._step, self._last = 0, 0, 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._step += 1
+        now = time.monotonic()
+        if report.wanted() and now - self._last > _STEP_EVERY_S:
+            self._last = now
+            report.progress("step", epoch=self._epoch, step=batch, values=_numbers(logs))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        report.progress("epoch", epoch=epoch, step=self._step, values=_numbers(logs))
+
+
+def callbacks_hook(original: Callable[..., None]) -> Callable[..., None]:
+    """``CallbackList.__init__`` with progress reported from rank 0."""
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if collective.rank() == 0 and report.wanted():
+            self.append(Progress())
+
+    return init
+
+
+def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    return {name: float(value) for name, value in (logs or {}).items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    return getattr(value, "ndim", 0) == 0 and not isinstance(value, str)

@@ -1,0 +1,188 @@
+"""How a call is cut by rows and how its results are put together; None where it must not be cut.
+
+Models made only of Keras's own layers that treat rows one by one are trusted; of any other model or function a
+trial (``trial``) finds out, on a few made-up rows, whether its results for some rows depend on the others.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend import get_keras_mask, set_keras_mask
+from keras.src.backend.common.keras_tensor import any_symbolic_tensors
+
+from . import collective, report, rows, trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS, SAME, MEAN, SUM = "rows", "same", "mean", "sum"
+_TRUSTED = tuple(
+    f"keras.src.layers.{name}."
+    for name in (
+        "activations attention convolutional merging normalization pooling regularization reshaping rnn "
+        "core.dense core.einsum_dense core.embedding core.identity core.input_layer core.masking "
+        "core.reversible_embedding"
+    ).split()
+)
+_plans: weakref.WeakKeyDictionary[Any, dict[Any, Plan | None]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The arguments that have the batch as their first axis: places among the leaves, and number of rows."""
+
+    where: tuple[int, ...]
+    rows: Any
+    key: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each leaf of the result and each added loss is; ``outputs`` None: all are rows."""
+
+    outputs: tuple[str, ...] | None = None
+    losses: tuple[str, ...] = ()
+
+    def join(self, result: Any, owner: Any, share: rows.Share) -> Any:
+        """The whole result from this replica's; the added losses of ``owner`` are joined in place."""
+        leaves = tf.nest.flatten(result)
+        kinds = self.outputs or (ROWS,) * len(leaves)
+        masks = [get_keras_mask(leaf) for leaf in leaves]
+        flat = leaves + [m for m in masks if m is not None]
+        joined = _join_leaves(flat, [*kinds, *[ROWS] * (len(flat) - len(leaves))], share)
+        leaves, masks_joined = joined[: len(leaves)], iter(joined[len(leaves) :])
+        for leaf, mask in zip(leaves, masks, strict=True):
+            if mask is not None:
+                set_keras_mask(leaf, next(masks_joined))
+        for holder, place, kind in zip(*_added(owner), self.losses, strict=True):
+            holder[place] = _join_scalar(holder[place], kind, share)
+        return tf.nest.pack_sequence_as(result, leaves)
+
+
+def symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether Keras is building a model, not running it."""
+    return bool(any_symbolic_tensors(args, kwargs))
+
+
+def with_mask_of(whole: Any, piece: tf.Tensor, share: rows.Share) -> tf.Tensor:
+    """``piece`` with the rows of the Keras mask of ``whole``."""
+    mask = get_keras_mask(whole)
+    if mask is not None:
+        set_keras_mask(piece, rows.take(mask, share))
+    return piece
+
+
+def batch_of(leaves: list[Any]) -> Batch | None:
+    """Finds the batch among the leaves of a call's arguments; None when there is no one first axis."""
+    if any(isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor)) for leaf in leaves):
+        return None
+    where = tuple(i for i, x in enumerate(leaves) if isinstance(x, (tf.Tensor, np.ndarray)) and len(x.shape))
+    if not where or any(isinstance(leaves[i], tf.Tensor) and leaves[i].shape.rank is None for i in where):
+        return None
+    firsts = {leaves[i].shape[0] for i in where}
+    if len(firsts) > 1:
+        return None
+    first = firsts.pop()
+    if first is not None and first < 2:
+        return None
+    key = tuple(
+        (tf.as_dtype(x.dtype), tuple(x.shape[1:])) if i in where else repr(x)[:80]
+        for i, x in enumerate(leaves)
+    )
+    return Batch(where, tf.shape(leaves[where[0]])[0] if first is None else first, key)
+
+
+def find(
+    call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], batch: Batch
+) -> Plan | None:
+    """The plan for a call; made once for each kind of arguments."""
+    known = _plans.setdefault(owner, {})
+    if batch.key not in known:
+        known[batch.key] = Plan() if trusted(owner) else _by_trial(call, owner, args, kwargs, batch)
+    return known[batch.key]
+
+
+def _by_trial(
+    call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], batch: Batch
+) -> Plan | None:
+    found = trial.run(call, owner, args, kwargs, batch.where)
+    if isinstance(found, str):
+        name = getattr(owner, "name", None) or getattr(owner, "__name__", "function")
+        report.note(f"{name}: {found}, so each replica computes the whole batch: right, but not faster.")
+        return None
+    return Plan(*found)
+
+
+def trusted(owner: Any) -> bool:
+    """Whether ``owner`` is a model of Keras's own layers, all of which treat rows one by one."""
+    if not isinstance(owner, keras.Model):
+        return False
+    layers = owner._flatten_layers() if owner.built or isinstance(owner, keras.Sequential) else [owner]
+    return all(_trusted_layer(layer) for layer in layers)
+
+
+def _trusted_layer(layer: Any) -> bool:
+    kind = type(layer)
+    if getattr(layer, "activity_regularizer", None) is not None or getattr(layer, "stateful", False):
+        return False
+    if isinstance(layer, keras.Model):
+        known = (keras.Sequential.call, keras.models.Functional.call)
+        operations = getattr(layer, "operations", layer.layers)
+        return kind.call in known and all(isinstance(o, keras.Layer) for o in operations)
+    if kind.__module__.startswith("keras.src.layers.rnn."):
+        return True
+    noise = getattr(layer, "noise_shape", None)
+    return kind.__module__.startswith(_TRUSTED) and not (noise and noise[0] is not None)
+
+
+def _added(owner: Any) -> tuple[list[list[Any]], list[int]]:
+    """Where the losses added in the call are kept: the lists of Keras's layers, and the places in them."""
+    holders, places = [], []
+    for layer in owner._flatten_layers() if isinstance(owner, keras.Layer) else []:
+        for place in range(len(layer._losses)):
+            holders.append(layer._losses)
+            places.append(place)
+    return holders, places
+
+
+def _join_scalar(value: tf.Tensor, kind: str, share: rows.Share) -> tf.Tensor:
+    if kind == SAME:
+        return value
+    weight = tf.cast(share.own, value.dtype)
+    if kind == MEAN:
+        return rows.total(value * weight / tf.cast(share.rows, value.dtype))
+    return rows.total(value * tf.minimum(weight, 1))
+
+
+def _join_leaves(leaves: list[Any], kinds: list[str], share: rows.Share) -> list[Any]:
+    """Joins what is in rows by one gather for each dtype, the rest one by one."""
+    out = [x if k == ROWS else _join_scalar(x, k, share) for x, k in zip(leaves, kinds, strict=True)]
+    groups: dict[tf.DType, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        if kind == ROWS:
+            groups.setdefault(leaves[i].dtype, []).append(i)
+    for dtype, where in groups.items():
+        for i, joined in zip(where, _give_all([leaves[i] for i in where], dtype, share), strict=True):
+            out[i] = joined
+    return out
+
+
+def _give_all(leaves: list[tf.Tensor], dtype: tf.DType, share: rows.Share) -> list[tf.Tensor]:
+    sent = dtype if dtype in collective.DTYPES else tf.int32
+    if len(leaves) == 1:
+        return [tf.cast(rows.give(tf.cast(leaves[0], sent), share), dtype)]
+    flat = [tf.reshape(tf.cast(x, sent), [share.count, -1]) for x in leaves]
+    whole = rows.give(tf.concat(flat, 1), share)
+    pieces = tf.split(whole, [tf.shape(f)[1] for f in flat], axis=1, num=len(flat))
+    return [
+        tf.ensure_shape(
+            tf.reshape(tf.cast(p, dtype), tf.concat([[share.rows], tf.shape(x)[1:]], 0)), [None, *x.shape[1:]]
+        )
+        for p, x in zip(pieces, leaves, strict=True)
+    ]

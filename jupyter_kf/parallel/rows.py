@@ -1,0 +1,126 @@
+"""Which rows of a batch are this replica's, and the linear maps between whole batches and rows.
+
+Outside the cut region every replica holds the same whole tensors; inside it each holds its block of rows. Inside,
+derivatives are kept ``world size`` times too large, so that the mean over the replicas that the tape hook takes
+is right both for what was computed in pieces and for what every replica computed whole. Each map is the
+transpose of another one, so derivatives of any order are right. Nothing here knows of Keras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from . import collective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Share:
+    """A replica's block of a batch of ``rows``: ``count`` rows from ``start``, of which it answers for ``own``.
+
+    Blocks have ``block`` rows, the last ones fewer. A replica left without rows computes one row that
+    counts for nothing (``count`` 1, ``own`` 0), so that no layer ever sees an empty batch.
+    """
+
+    rows: Any
+    block: Any
+    start: Any
+    count: Any
+    own: Any
+    rank: int
+    size: int
+    trial: bool = False
+
+    @classmethod
+    def of(cls, rows: Any) -> Share:
+        """This replica's share of ``rows`` (an int, or a scalar tensor in a graph)."""
+        rank, size = collective.rank(), collective.world_size()
+        least, most = (min, max) if isinstance(rows, int) else (tf.minimum, tf.maximum)
+        block = (rows + size - 1) // size
+        begin = least(rank * block, rows)
+        own = least(block, rows - begin)
+        return cls(rows, block, least(begin, most(rows - 1, 0)), most(own, 1), own, rank, size)
+
+
+class _Region(threading.local):
+    share: Share | None = None
+
+
+_region = _Region()
+
+
+def current() -> Share | None:
+    """The share that the code running now works on, or None where tensors are whole."""
+    return _region.share
+
+
+@contextlib.contextmanager
+def cut(share: Share | None) -> Iterator[None]:
+    """Runs a block on the rows of ``share`` (None: on whole tensors)."""
+    before, _region.share = _region.share, share
+    try:
+        yield
+    finally:
+        _region.share = before
+
+
+def _slice(x: tf.Tensor, share: Share) -> tf.Tensor:
+    return x[share.start : share.start + share.count]
+
+
+def take(x: tf.Tensor, share: Share) -> tf.Tensor:
+    """Whole to rows. (n, ...) -> (count, ...)."""
+
+    @tf.custom_gradient
+    def taken(x: tf.Tensor) -> Any:
+        return _slice(x, share), lambda dy: give(dy, share) / share.size
+
+    return taken(x) if x.dtype.is_floating else _slice(x, share)
+
+
+def give(x: tf.Tensor, share: Share) -> tf.Tensor:
+    """Rows to whole, on every replica. (count, ...) -> (n, ...)."""
+
+    @tf.custom_gradient
+    def given(x: tf.Tensor) -> Any:
+        padding = [[0, share.block - share.own]] + [[0, 0]] * (x.shape.rank - 1)
+        blocks = collective.gather(tf.pad(x[: share.own], padding))
+        whole = tf.reshape(blocks, tf.concat([[-1], tf.shape(x)[1:]], 0))[: share.rows]
+
+        def back(dy: tf.Tensor) -> tf.Tensor:
+            return tf.where(share.own > 0, take(dy, share) * share.size, 0)
+
+        return tf.ensure_shape(whole, [None, *x.shape[1:]]), back
+
+    return given(x)
+
+
+def total(x: tf.Tensor) -> tf.Tensor:
+    """Sums what each replica computed from its rows; the sum is whole. Any shape."""
+
+    @tf.custom_gradient
+    def summed(x: tf.Tensor) -> Any:
+        return collective.add(x), lambda dy: dy * collective.world_size()
+
+    return summed(x)
+
+
+def exchange(x: tf.Tensor) -> tf.Tensor:
+    """Each replica's ``x``, for use inside the region. (...) -> (size, ...)."""
+
+    @tf.custom_gradient
+    def exchanged(x: tf.Tensor) -> Any:
+        return collective.gather(x), _own
+
+    @tf.custom_gradient
+    def _own(dy: tf.Tensor) -> Any:
+        return collective.add(dy)[collective.rank()], exchange
+
+    return exchanged(x)
