@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.backend.common.keras_tensor import any_symbolic_tensors
+from keras.src.models.functional import Functional
 
 from . import collective, report, rows, trial
 
@@ -132,7 +133,7 @@ def _trusted_layer(layer: Any) -> bool:
     if getattr(layer, "activity_regularizer", None) is not None or getattr(layer, "stateful", False):
         return False
     if isinstance(layer, keras.Model):
-        known = (keras.Sequential.call, keras.models.Functional.call)
+        known = (keras.Sequential.call, Functional.call)
         operations = getattr(layer, "operations", layer.layers)
         return kind.call in known and all(isinstance(o, keras.Layer) for o in operations)
     if kind.__module__.startswith("keras.src.layers.rnn."):
