@@ -1,10 +1,10 @@
 """The replica's side of equality: code for one process, run by N of them, with the same result.
 
 Every replica runs the whole program on the same data. What costs time, the calls of Keras models, is cut by
-rows: each replica computes its block of the batch, the blocks are put together again, and everything after
-that (losses, metrics, callbacks, the user's own arithmetic) is computed from whole batches, as in one process.
-Gradients with respect to variables are averaged over the replicas. A call that does not treat rows one by one
-is not cut: each replica computes it whole, which is right though not faster.
+rows: each replica computes its block of the batch, the blocks are put together again, and everything
+after that (losses, metrics, callbacks, the user's own arithmetic) is computed from whole batches, as in one
+process. Gradients with respect to variables are averaged over the replicas. A call that does not treat rows
+one by one is not cut: each replica computes it whole, which is right though not faster.
 
 Importing this package must not load TensorFlow; its names are loaded on first use (PEP 562). It imports
 nothing of jupyter_kf but the errors.

@@ -41,9 +41,9 @@ def agree(variables: Iterable[Any]) -> None:
         first = named[int(differ[0])]
         name = getattr(first, "path", None) or getattr(first, "name", "")
         raise ReplicasDiffer(
-            f"{len(differ)} of {len(named)} variables ended with different values on different replicas, the "
-            f"first is {name!r}. Something in the program depends on the replica: unseeded random numbers, the "
-            "time, the host. The result was not taken."
+            f"{len(differ)} of {len(named)} variables ended with different values on different replicas, "
+            f"the first is {name!r}. Something in the program depends on the replica: unseeded random "
+            "numbers, the time, the host. The result was not taken."
         )
 
 

@@ -1,9 +1,9 @@
 """Starts TensorFlow's collective runtime and offers the two collectives that everything else is made of.
 
 TensorFlow matches the calls of the members of a collective by a key, and remembers the shape and type first
-seen under it. Here the key is computed when the step runs, from operation, type and number of elements, and all
-collectives of a program are held in program order by one resource: replicas agree because they run the same
-program, however often and differently each of them traces it.
+seen under it. Here the key is computed when the step runs, from operation, type and number of elements, and
+all collectives of a program are held in program order by one resource: replicas agree because they run the
+same program, however often and differently each of them traces it.
 
 This module knows nothing of gradients, rows or Keras.
 """
@@ -71,7 +71,7 @@ def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
     def run() -> None:
         try:
             _start_runtime(rank, addresses)
-        except BaseException as error:  # handed to the caller below
+        except BaseException as error:  # noqa: BLE001 - handed to the caller below
             failure.append(error)
 
     thread = threading.Thread(target=run, name="collective-start", daemon=True)
@@ -148,7 +148,7 @@ def add(x: Any) -> tf.Tensor:
 
 
 def gather(x: Any) -> tf.Tensor:
-    """Every replica's ``x`` (same shape everywhere; float or integer), stacked by rank along a new first axis."""
+    """Every replica's ``x`` (same shape everywhere), stacked by rank. (...) -> (size, ...)."""
     x = tf.convert_to_tensor(x)
     if _group.size == 1:
         return x[tf.newaxis]

@@ -1,7 +1,7 @@
 """Averages gradients over the replicas: the hook on ``tf.GradientTape``.
 
-All gradients with respect to variables go through one collective for each dtype; the wish to stop and the loss
-ride along in it. Gradients with respect to other tensors are whole already.
+All gradients with respect to variables go through one collective for each dtype; the wish to stop and the
+loss ride along in it. Gradients with respect to other tensors are whole already.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def is_variable(x: Any) -> bool:
 
 
 def _averaged(target: Any, sources: Any, result: Any) -> Any:
-    """``result`` with the gradients of variables averaged; the structure and everything else stay as they are."""
+    """``result`` with the gradients of variables averaged; everything else stays as it is."""
     single = not isinstance(sources, (list, tuple, dict))
     wanted = tf.nest.flatten(sources)
     parts = [result] if single else list(tf.nest.flatten(result))
@@ -79,7 +79,7 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
         where = [i for i, g in enumerate(dense) if g.dtype == dtype]
         flat = [tf.reshape(dense[i], [-1]) for i in where] + ([extra] if dtype == tf.float32 else [])
         with tf.control_dependencies([extra] if tf.inside_function() else []):
-            summed = _mean_of_sums(tf.concat(flat, 0))
+            summed = rows.average(tf.concat(flat, 0))
         pieces = tf.split(summed, [tf.size(f) for f in flat], num=len(flat))
         if dtype == tf.float32:
             wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * collective.world_size(), num=2)
@@ -87,13 +87,3 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
         for i, piece in zip(where, pieces, strict=True):
             out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
     return [out[i] for i in range(len(dense))]
-
-
-def _mean_of_sums(flat: tf.Tensor) -> tf.Tensor:
-    """The mean over the replicas. (k,) -> (k,). Differentiable: derivatives inside are kept size times too large."""
-
-    @tf.custom_gradient
-    def averaged(x: tf.Tensor) -> Any:
-        return collective.add(x) / collective.world_size(), lambda dy: dy
-
-    return averaged(flat)

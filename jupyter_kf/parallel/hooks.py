@@ -1,11 +1,13 @@
-"""Puts the hooks into TensorFlow and Keras, and takes them out again: the only place that replaces their parts.
+"""Puts the hooks into TensorFlow and Keras, and takes them out again.
 
-Each replaced part is named here once; a test fails when an upgrade moves one of them.
+This is the only place that replaces parts of theirs. Each replaced part is named here once; a test fails
+when an upgrade moves one of them.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ _DRAWS = ("uniform", "normal", "truncated_normal")
 def install() -> None:
     """Makes this process a replica: tapes, Keras and random numbers. Call it after ``collective.start``.
 
-    Also seeds TensorFlow alike on all replicas when nothing has seeded it. Calling it twice does nothing more.
+    Also seeds TensorFlow alike on all replicas when nothing has seeded it. A second call does nothing.
     """
     if _replaced:
         return
@@ -51,7 +53,7 @@ def install() -> None:
     _replace(polymorphic_function.Function, "__init__", _no_xla)
     _replace(polymorphic_function.Function, "__call__", _stopping)
     if context.context()._seed is None:
-        tf.random.set_seed(agreement.seed(int.from_bytes(__import__("os").urandom(4), "big")))
+        tf.random.set_seed(agreement.seed(int.from_bytes(os.urandom(4), "big")))
 
 
 def uninstall() -> None:
@@ -75,7 +77,7 @@ _calls = _Depth()
 
 
 def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
-    """``Function.__call__``: a stop that arrived in the graph becomes KeyboardInterrupt at the outermost call."""
+    """``Function.__call__``: a stop that arrived in the graph is raised by the outermost call."""
 
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _calls.value or not tf.executing_eagerly():
@@ -109,7 +111,7 @@ def _no_xla(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def uses_own_strategy(source: str) -> bool:
-    """Whether the source makes a ``tf.distribute`` strategy of its own (then ``install`` must not be called)."""
+    """Whether the source makes a ``tf.distribute`` strategy of its own; then ``install`` is not called."""
     names = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
     names |= {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     return any(name.endswith("Strategy") and name != "Strategy" for name in names)

@@ -1,8 +1,8 @@
 """What Keras layers need inside the cut region: moments of the whole batch, and its random numbers.
 
 Batch normalisation exchanges count, mean and squared deviations and puts them together (Chan, Golub, LeVeque
-1979), so that one exchange is enough and nothing cancels. Random tensors are drawn for the whole batch from the
-same seed and cut, so that dropout is the same as in one process.
+1979), so that one exchange is enough and nothing cancels. Random tensors are drawn for the whole batch from
+the same seed and cut, so that dropout is the same as in one process.
 """
 
 from __future__ import annotations

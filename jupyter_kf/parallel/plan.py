@@ -1,7 +1,7 @@
 """How a call is cut by rows and how its results are put together; None where it must not be cut.
 
-Models made only of Keras's own layers that treat rows one by one are trusted; of any other model or function a
-trial (``trial``) finds out, on a few made-up rows, whether its results for some rows depend on the others.
+Models made only of Keras's own layers that treat rows one by one are trusted; of any other model or function
+a trial (``trial``) finds out, on a few made-up rows, whether its results for some rows depend on the others.
 """
 
 from __future__ import annotations
@@ -26,10 +26,23 @@ ROWS, SAME, MEAN, SUM = "rows", "same", "mean", "sum"
 _TRUSTED = tuple(
     f"keras.src.layers.{name}."
     for name in (
-        "activations attention convolutional merging normalization pooling regularization reshaping rnn "
-        "core.dense core.einsum_dense core.embedding core.identity core.input_layer core.masking "
-        "core.reversible_embedding"
-    ).split()
+        "activations",
+        "attention",
+        "convolutional",
+        "merging",
+        "normalization",
+        "pooling",
+        "regularization",
+        "reshaping",
+        "rnn",
+        "core.dense",
+        "core.einsum_dense",
+        "core.embedding",
+        "core.identity",
+        "core.input_layer",
+        "core.masking",
+        "core.reversible_embedding",
+    )
 )
 _plans: weakref.WeakKeyDictionary[Any, dict[Any, Plan | None]] = weakref.WeakKeyDictionary()
 

@@ -1,9 +1,9 @@
 """Which rows of a batch are this replica's, and the linear maps between whole batches and rows.
 
-Outside the cut region every replica holds the same whole tensors; inside it each holds its block of rows. Inside,
-derivatives are kept ``world size`` times too large, so that the mean over the replicas that the tape hook takes
-is right both for what was computed in pieces and for what every replica computed whole. Each map is the
-transpose of another one, so derivatives of any order are right. Nothing here knows of Keras.
+Outside the cut region every replica holds the same whole tensors; inside it each holds its block of rows.
+Inside, derivatives are kept ``size`` times too large, so that the mean over the replicas that the tape hook
+takes is right both for what was computed in pieces and for what every replica computed whole. Each map is
+the transpose of another one, so derivatives of any order are right. Nothing here knows of Keras.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """A replica's block of a batch of ``rows``: ``count`` rows from ``start``, of which it answers for ``own``.
+    """A replica's block of a batch of ``rows``: ``count`` rows from ``start``, ``own`` of them its own.
 
     Blocks have ``block`` rows, the last ones fewer. A replica left without rows computes one row that
     counts for nothing (``count`` 1, ``own`` 0), so that no layer ever sees an empty batch.
@@ -78,17 +78,15 @@ def _slice(x: tf.Tensor, share: Share) -> tf.Tensor:
 def take(x: tf.Tensor, share: Share) -> tf.Tensor:
     """Whole to rows. (n, ...) -> (count, ...)."""
 
-    @tf.custom_gradient
     def taken(x: tf.Tensor) -> Any:
         return _slice(x, share), lambda dy: give(dy, share) / share.size
 
-    return taken(x) if x.dtype.is_floating else _slice(x, share)
+    return tf.custom_gradient(taken)(x) if x.dtype.is_floating else _slice(x, share)
 
 
 def give(x: tf.Tensor, share: Share) -> tf.Tensor:
     """Rows to whole, on every replica. (count, ...) -> (n, ...)."""
 
-    @tf.custom_gradient
     def given(x: tf.Tensor) -> Any:
         padding = [[0, share.block - share.own]] + [[0, 0]] * (x.shape.rank - 1)
         blocks = collective.gather(tf.pad(x[: share.own], padding))
@@ -99,28 +97,39 @@ def give(x: tf.Tensor, share: Share) -> tf.Tensor:
 
         return tf.ensure_shape(whole, [None, *x.shape[1:]]), back
 
-    return given(x)
+    return tf.custom_gradient(given)(x)
+
+
+def average(x: tf.Tensor) -> tf.Tensor:
+    """The mean over the replicas of what each computed from its rows; the mean is whole. Any shape."""
+
+    def averaged(x: tf.Tensor) -> Any:
+        return collective.add(x) / collective.world_size(), spread
+
+    return tf.custom_gradient(averaged)(x)
+
+
+def spread(x: tf.Tensor) -> tf.Tensor:
+    """A whole tensor for use inside the region; the transpose of ``average``."""
+
+    def spreading(x: tf.Tensor) -> Any:
+        return tf.identity(x), average
+
+    return tf.custom_gradient(spreading)(x)
 
 
 def total(x: tf.Tensor) -> tf.Tensor:
-    """Sums what each replica computed from its rows; the sum is whole. Any shape."""
-
-    @tf.custom_gradient
-    def summed(x: tf.Tensor) -> Any:
-        return collective.add(x), lambda dy: dy * collective.world_size()
-
-    return summed(x)
+    """The sum over the replicas of what each computed from its rows; the sum is whole. Any shape."""
+    return average(x) * collective.world_size()
 
 
 def exchange(x: tf.Tensor) -> tf.Tensor:
     """Each replica's ``x``, for use inside the region. (...) -> (size, ...)."""
 
-    @tf.custom_gradient
     def exchanged(x: tf.Tensor) -> Any:
-        return collective.gather(x), _own
+        return collective.gather(x), tf.custom_gradient(own)
 
-    @tf.custom_gradient
-    def _own(dy: tf.Tensor) -> Any:
+    def own(dy: tf.Tensor) -> Any:
         return collective.add(dy)[collective.rank()], exchange
 
-    return exchanged(x)
+    return tf.custom_gradient(exchanged)(x)

@@ -1,8 +1,8 @@
 """Says which calls are cut by rows, and cuts them.
 
-Cut are the outermost calls of Keras models in a Keras step or under a gradient tape, and of functions the user
-marks with ``distribute``. What a call needs to be cut safely is in ``plan``; a call without a plan is computed
-whole by every replica.
+Cut are the outermost calls of Keras models in a Keras step or under a gradient tape, and of functions the
+user marks with ``distribute``. What a call needs to be cut safely is in ``plan``; a call without a plan is
+computed whole by every replica.
 """
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ def _shared(call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs:
 def distribute(what: Any) -> Any:
     """Shares work among the replicas of a job; outside a job its argument comes back.
 
-    A dataset comes back as it is: every replica sees the same global batches and the calls of Keras models on
-    them are cut by rows, so whatever the loop computes from them is what one process would have computed.
-    A function (of tensors whose first axis is the batch, treating rows one by one) comes back as one whose calls
-    are cut likewise.
+    A dataset comes back as it is: every replica sees the same global batches and the calls of Keras models
+    on them are cut by rows, so what the loop computes from them is what one process would have computed. A
+    function (of tensors whose first axis is the batch, treating rows one by one) comes back as one whose
+    calls are cut likewise.
     """
     if collective.world_size() == 1 or not callable(what) or isinstance(what, tf.data.Dataset):
         return what

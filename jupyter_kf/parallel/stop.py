@@ -41,7 +41,7 @@ def uninstall() -> None:
 
 
 def request(reason: str = INTERRUPT) -> None:
-    """Asks all replicas to stop after the step they are in. Safe from any thread; harmless when nothing trains."""
+    """Asks all replicas to stop after the step they are in. Safe from any thread."""
     global _reason
     _reason = reason
     if _wish is not None:

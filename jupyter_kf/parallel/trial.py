@@ -3,8 +3,8 @@
 Four rows are computed together, then the first alone and the other three together, from the same state. A
 result is in rows when the pieces put together equal the whole; a scalar may be the pieces' mean weighted by
 rows, their sum, or the same each time. What fits none of these, and state that comes to depend on the rows,
-mean that the call must not be cut. Batch normalisation, whose moments are exchanged, takes its moving ones here.
-State and random numbers are put back afterwards.
+mean that the call must not be cut. Batch normalisation, whose moments are exchanged, takes its moving ones
+here. State and random numbers are put back afterwards.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tensorflow.python.eager import context
 from . import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _ROWS = 4
 _CUTS = ((0, 1), (1, 3))
@@ -65,7 +65,7 @@ def run(
     return _judge(whole, pieces)
 
 
-def _judge(whole: tuple[list[Any], ...], pieces: list[tuple[list[Any], ...]]) -> Found | str:
+def _judge(whole: Sequence[list[Any]], pieces: Sequence[Sequence[list[Any]]]) -> Found | str:
     outputs = tuple(_kind(w, [p[0][i] for p in pieces]) for i, w in enumerate(whole[0]))
     losses = tuple(_kind(w, [p[1][i] for p in pieces]) for i, w in enumerate(whole[1]))
     if "" in outputs:

@@ -33,4 +33,8 @@ def difference(a: Any, b: Any) -> float:
 
 def differences(got: dict[str, Any], want: dict[str, Any]) -> dict[str, float]:
     """By part of the result (weights, slots, history, ...)."""
-    return {part: difference(got[part], want[part]) for part in want} if got.keys() == want.keys() else {"": np.inf}
+    return (
+        {part: difference(got[part], want[part]) for part in want}
+        if got.keys() == want.keys()
+        else {"": np.inf}
+    )

@@ -47,7 +47,9 @@ def fit(rows: int, batch: int, optimizer: str = "adam", **options: Any) -> dict[
         metrics=["accuracy"],
         steps_per_execution=options.pop("steps_per_execution", 1),
     )
-    history = model.fit(x, y, batch_size=batch, epochs=3, verbose=0, validation_data=(x[:37], y[:37]), **options)
+    history = model.fit(
+        x, y, batch_size=batch, epochs=3, verbose=0, validation_data=(x[:37], y[:37]), **options
+    )
     return state(model) | {
         "history": history.history,
         "evaluate": model.evaluate(x, y, batch_size=batch, verbose=0),

@@ -1,8 +1,8 @@
 """A gang of real replicas that runs test cases: started once, fed module and function names.
 
-A case is a function of a module in ``tests.gang``; it runs on every member and its results (numbers, arrays, or the
-exception) come back by rank. A member that dies or does not answer in time takes its gang with it; the next case
-gets a new one. Every wait is bounded.
+A case is a function of a module in ``tests.gang``; it runs on every member and its results (numbers, arrays,
+or the exception) come back by rank. A member that dies or does not answer in time takes its gang with it; the
+next case gets a new one. Every wait is bounded.
 """
 
 from __future__ import annotations
@@ -58,10 +58,22 @@ def start_member(rank: int, addresses: list[str], folder: Path, *options: str) -
     """One member of a gang; no address: a plain process, the reference."""
     ours, theirs = socket.socketpair()
     log = folder / f"member-{rank}.log"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.gang.member", str(theirs.fileno()), str(rank), ",".join(addresses), *options],
+            [
+                sys.executable,
+                "-m",
+                "tests.gang.member",
+                str(theirs.fileno()),
+                str(rank),
+                ",".join(addresses),
+                *options,
+            ],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=out,

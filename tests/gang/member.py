@@ -35,7 +35,7 @@ def _answer(case: str, kwargs: dict[str, Any]) -> Any:
     module, _, name = case.partition(":")
     try:
         return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs)
-    except BaseException as error:  # the answer to the test, whatever it is
+    except BaseException as error:  # noqa: BLE001 - the answer to the test, whatever it is
         traceback.print_exc()
         return Failure(type(error).__name__, str(error))
 
