@@ -87,3 +87,13 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
         for i, piece in zip(where, pieces, strict=True):
             out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
     return [out[i] for i in range(len(dense))]
+
+
+def apply_hook(original: Any) -> Any:
+    """``Optimizer.apply``: nothing of a step is done, not even counted, before its gradients are there."""
+
+    def applied(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        with tf.control_dependencies([g for g in grads if tf.is_tensor(g)] if tf.inside_function() else []):
+            return original(self, grads, trainable_variables)
+
+    return applied

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.callbacks.callback_list import CallbackList
+from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.trainers.trainer import Trainer
 from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
@@ -39,6 +40,7 @@ def install() -> None:
     stop.install()
     _replace(tf.GradientTape, "gradient", gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
+    _replace(BaseOptimizer, "apply", gradients.apply_hook)
     _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
     _replace(CallbackList, "__init__", keras_steps.callbacks_hook)

@@ -66,22 +66,24 @@ def loop(after: int | None, steps: int = 0, kind: str = "eager") -> dict[str, An
         if after is not None and collective.rank() == 0 and int(i) == after:
             stop.request()
 
-    def run_graph() -> None:
-        for i, (bx, by) in dataset.enumerate():
-            tf.py_function(asking, [i], [])
-            step(bx, by)
-
     try:
-        if kind == "graph":
-            tf.function(run_graph)()
-        else:
-            made = tf.function(step) if kind == "function" else step
-            for i, (bx, by) in enumerate(dataset):
-                asking(i)
-                made(bx, by)
+        _run(dataset, tf.function(step) if kind == "function" else step, asking, in_graph=kind == "graph")
     except KeyboardInterrupt:
-        if after is None:
-            raise
+        assert after is not None
     else:
         assert after is None, "not interrupted"
     return {"weights": model.get_weights(), "slots": [v.numpy() for v in optimizer.variables]}
+
+
+def _run(dataset: tf.data.Dataset, step: Any, asking: Any, in_graph: bool) -> None:
+    def in_one_graph() -> None:
+        for i, (x, y) in dataset.enumerate():
+            tf.py_function(asking, [i], [])
+            step(x, y)
+
+    if in_graph:
+        tf.function(in_one_graph)()
+        return
+    for i, (x, y) in enumerate(dataset):
+        asking(i)
+        step(x, y)
