@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,24 @@ def lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def make_held(path: Path) -> int:
+    """Make a lock file that is held from the first moment that it is seen; the caller closes it.
+
+    Raises `FileExistsError` where there is one.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = open_lock(draft)
+    try:
+        lock(fd)
+        path.hardlink_to(draft)
+    except BaseException:
+        os.close(fd)
+        raise
+    finally:
+        draft.unlink()
+    return fd
 
 
 def is_held(path: Path) -> bool:

@@ -8,6 +8,7 @@ is readable with any pager, passes through any log collector, and loses nothing.
 Records have the key ``kind``:
 
 ``begin``, ``end``   the user's code starts, has ended
+``stdout``           ``text`` that has a U+001E of its own
 ``stderr``           ``text``
 ``display``          ``data``, ``metadata``, ``transient``, ``update``: a display message
 ``result``           ``data``, ``metadata``: the value of a cell's last expression
@@ -30,6 +31,17 @@ MARK = "\x1e"
 Record = dict[str, Any]
 Item = str | Record
 
+# What a record must have, so that whoever reads one need not look twice.
+_SHAPES: dict[str, dict[str, type]] = {
+    "stdout": {"text": str},
+    "stderr": {"text": str},
+    "note": {"text": str},
+    "display": {"data": dict, "metadata": dict},
+    "result": {"data": dict, "metadata": dict},
+    "clear": {"wait": bool},
+    "metrics": {"event": str},
+}
+
 
 def encode(record: Record) -> bytes:
     """Write one record as it stands in a log."""
@@ -40,7 +52,7 @@ class LogReader:
     """Cuts a log that arrives in pieces into text and records.
 
     Text is given out at once, so that a progress bar moves; a record only when it is whole. A
-    record that is not JSON is given out as the text that it is.
+    line that is not a record of this grammar is given out as the text that it is.
     """
 
     def __init__(self) -> None:
@@ -70,9 +82,13 @@ class LogReader:
 def _record(line: str) -> Item:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or not isinstance(kind := record.get("kind"), str):
         return f"{MARK}{line}\n"
-    return record if isinstance(record, dict) and "kind" in record else f"{MARK}{line}\n"
+    if not all(isinstance(record.get(key), shape) for key, shape in _SHAPES.get(kind, {}).items()):
+        return f"{MARK}{line}\n"
+    return record["text"] if kind == "stdout" else record
 
 
 def read(data: bytes) -> list[Item]:
@@ -88,9 +104,9 @@ def as_text(items: Iterable[Item]) -> str:
 def _text_of(record: Record) -> str:
     match record["kind"]:
         case "stderr":
-            return str(record.get("text", ""))
+            return str(record["text"])
         case "display" | "result":
-            return f"{record.get('data', {}).get('text/plain', '')}\n"
+            return f"{record['data'].get('text/plain', '')}\n"
         case "note":
-            return f"note: {record.get('text', '')}\n"
+            return f"note: {record['text']}\n"
     return ""

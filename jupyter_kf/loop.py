@@ -7,6 +7,7 @@ the package starts a loop or a thread for one.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 from functools import cache
@@ -18,13 +19,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _END = object()
+_starting = threading.Lock()
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
+def _started() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="jupyter_kf-loop", daemon=True).start()
     return loop
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _starting:
+        return _started()
+
+
+def _forget() -> None:
+    """A fork has no thread but its own: it starts a loop anew if it needs one."""
+    global _starting
+    _starting = threading.Lock()
+    _started.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def run(work: Coroutine[object, object, T]) -> T:
@@ -40,20 +57,14 @@ def run(work: Coroutine[object, object, T]) -> T:
 class Stream(Generic[T]):
     """The items of an asynchronous iterator; None whenever none came for ``idle`` seconds.
 
-    An interrupt of the caller leaves it as it is: iterating again goes on where it was.
+    An interrupt of the caller leaves it as it is: iterating again goes on where it was. The
+    source is left when the stream is closed or nobody holds it any more.
     """
 
     def __init__(self, source: AsyncIterator[T], idle: float) -> None:
         self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._idle = idle
-        self._future = asyncio.run_coroutine_threadsafe(self._pump(source), _loop())
-
-    async def _pump(self, source: AsyncIterator[T]) -> None:
-        try:
-            async for item in source:
-                self._items.put(item)
-        finally:
-            self._items.put(_END)
+        self._future = asyncio.run_coroutine_threadsafe(_pump(source, self._items), _loop())
 
     def __iter__(self) -> Self:
         return self
@@ -66,9 +77,21 @@ class Stream(Generic[T]):
         if item is not _END:
             return item  # type: ignore[return-value]
         self._items.put(_END)
-        self._future.result()  # an error of the source is raised here
+        if not self._future.cancelled():
+            self._future.result()  # an error of the source is raised here
         raise StopIteration
 
     def close(self) -> None:
         """Stop listening to the source."""
         self._future.cancel()
+        self._items.put(_END)
+
+    __del__ = close
+
+
+async def _pump(source: AsyncIterator[T], items: queue.SimpleQueue[object]) -> None:
+    try:
+        async for item in source:
+            items.put(item)
+    finally:
+        items.put(_END)

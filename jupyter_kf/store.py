@@ -18,6 +18,7 @@ others to know.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -27,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import BackendError, NotFound, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fsspec import AbstractFileSystem
 
 STORE_VARIABLE = "JUPYTER_KF_STORE"
@@ -76,7 +79,8 @@ class ArtifactStore:
             from fsspec.core import url_to_fs
 
             try:
-                fs, root = url_to_fs(self.url)
+                # What other processes write is to be seen at once, so no listing is kept.
+                fs, root = url_to_fs(self.url, use_listings_cache=False)
             except (ValueError, ImportError) as err:
                 raise SpecError(f"The store {self.url!r} cannot be used: {err}") from err
             self._opened = fs, root.rstrip("/")
@@ -98,29 +102,23 @@ class ArtifactStore:
         """Write a file; a reader sees the old or the new content whole, never a part."""
         place = self.local(path)
         fs, full = self._at(path)
-        try:
+        with _told("write", full):
             if place is None:
                 fs.pipe_file(full, data)
                 return
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(place.parent)
             draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
             try:
                 draft.write_bytes(data)
                 draft.replace(place)
             finally:
                 draft.unlink(missing_ok=True)
-        except OSError as err:
-            raise BackendError(f"The store could not write {full}: {err.strerror or err}") from err
 
     def get(self, path: str, start: int | None = None) -> bytes:
         """Read a file, from byte ``start`` on."""
         fs, full = self._at(path)
-        try:
+        with _told("read", full):
             return bytes(fs.cat_file(full, start=start))
-        except FileNotFoundError as err:
-            raise NotFound(f"The store has no {path}.") from err
-        except OSError as err:
-            raise BackendError(f"The store could not read {full}: {err.strerror or err}") from err
 
     def has(self, path: str) -> bool:
         """Tell whether there is a file or folder at ``path``."""
@@ -131,47 +129,47 @@ class ArtifactStore:
         """Give the names in a folder, sorted; none where there is no such folder."""
         fs, full = self._at(path)
         try:
-            found = fs.ls(full, detail=False)
-        except (FileNotFoundError, NotADirectoryError):
+            with _told("read", full):
+                found = fs.ls(full, detail=False)
+        except NotFound:
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
         return sorted(name for name in names if not name.startswith("."))
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; what is gone already is fine."""
+        if not path:
+            raise SpecError("The store itself cannot be deleted, only what is in it.")
         fs, full = self._at(path)
-        try:
+        with contextlib.suppress(NotFound), _told("delete", full):
             fs.rm(full, recursive=True)
-        except FileNotFoundError:
-            return
-        except OSError as err:
-            raise BackendError(f"The store could not delete {full}: {err.strerror or err}") from err
 
     def claim(self, path: str) -> bool:
         """Make a folder that was not there; False if it was. Exact on a local folder only."""
         place = self.local(path)
         if place is None:
             return not self.has(path)
-        try:
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.mkdir(mode=0o700)
-        except FileExistsError:
-            return False
-        except OSError as err:
-            raise BackendError(f"The store {self.url} cannot be written: {err.strerror or err}") from err
+        with _told("write", str(place)):
+            self._make(place.parent)
+            try:
+                place.mkdir(mode=0o700)
+            except FileExistsError:
+                return False
         return True
 
     def upload(self, folder: Path, path: str) -> None:
         """Copy a folder of this machine into the store."""
         fs, full = self._at(path)
-        fs.put(f"{folder}/", f"{full}/", recursive=True)
+        with _told("write", full):
+            fs.put(f"{folder}/", f"{full}/", recursive=True)
 
     def download(self, path: str, folder: Path) -> None:
         """Copy a folder of the store to this machine."""
         fs, full = self._at(path)
         if not fs.exists(full):
             raise NotFound(f"The store has no {path}.")
-        fs.get(f"{full}/", f"{folder}/", recursive=True)
+        with _told("read", full):
+            fs.get(f"{full}/", f"{folder}/", recursive=True)
 
     def put_json(self, path: str, value: Any) -> None:
         """Write a value as JSON."""
@@ -185,3 +183,22 @@ class ArtifactStore:
             raise BackendError(
                 f"{path} in the store is damaged: {err}. Delete the job to be rid of it."
             ) from err
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder of a local store, the store itself first: nobody else may look into it."""
+        root = self.local()
+        if root is not None and not folder.is_dir():
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _told(doing: str, full: str) -> Iterator[None]:
+    """Say what failed in the errors of the store."""
+    try:
+        yield
+    except OSError as err:
+        if doing != "write" and isinstance(err, FileNotFoundError | NotADirectoryError):
+            raise NotFound(f"The store has no {full}.") from err
+        raise BackendError(f"The store could not {doing} {full}: {err.strerror or err}.") from err

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 _ENDING = 15.0
 
 
-def eventually(holds: Callable[[], object], what: str, timeout: float = 30.0) -> None:
+def wait_until(holds: Callable[[], object], what: str, timeout: float = 30.0) -> None:
     """Wait until ``holds()``; fail with ``what`` if it does not within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not holds():
         if time.monotonic() > deadline:
             pytest.fail(f"waited {timeout:g} s in vain: {what}")
         time.sleep(0.01)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait for a condition: ``eventually(holds, what, timeout=30.0)``."""
+    return wait_until
 
 
 def processes_of(runtime: Path) -> dict[int, str]:
@@ -70,8 +76,8 @@ def place(runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield
     warm.stop()
     try:
-        eventually(lambda: not processes_of(runtime), "processes were left behind", _ENDING)
-        eventually(lambda: children() <= before, "children were left behind", _ENDING)
+        wait_until(lambda: not processes_of(runtime), "processes were left behind", _ENDING)
+        wait_until(lambda: children() <= before, "children were left behind", _ENDING)
     except pytest.fail.Exception as err:
         pytest.fail(f"{err}: {processes_of(runtime) or children() - before}")
 

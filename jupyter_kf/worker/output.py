@@ -29,10 +29,12 @@ class _Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if text:
-            record = {"kind": "stderr", "text": text}
-            data = logs.encode(record) if self.as_records else text.encode(errors="replace")
-            _write(1 if self.as_records else self._fd, data)
+        if self.as_records:
+            _write(1, logs.encode({"kind": "stderr", "text": text}))
+        elif logs.MARK in text:
+            _write(self._fd, logs.encode({"kind": "stdout", "text": text}))
+        else:
+            _write(self._fd, text.encode(errors="replace"))
         return len(text)
 
     def writable(self) -> bool:
