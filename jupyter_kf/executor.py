@@ -121,17 +121,28 @@ def submit_cell(cell: Cell, options: Options, namespace: dict[str, Any], backend
     return _submit(backend, spec, cell, namespace)
 
 
+# Handles of this process whose results still have live objects to land in, by store and name.
+_sent: dict[tuple[str, str], Job] = {}
+
+
 def jobs(backend: Backend | None = None) -> list[Job]:
     """Give all jobs, the newest first."""
     place = backend or connect()
-    return [Job(place, status.name) for status in loop.run(place.list())]
+    return [_handle(place, status.name) for status in loop.run(place.list())]
 
 
 def job(name: str, backend: Backend | None = None) -> Job:
-    """Give the handle of a job, from any kernel; `NotFound` if there is none of this name."""
+    """Give the handle of a job, from any kernel; `NotFound` if there is none of this name.
+
+    In the kernel that sent it out, its results land in the live objects they came from.
+    """
     place = backend or connect()
     loop.run(place.get(name))
-    return Job(place, name)
+    return _handle(place, name)
+
+
+def _handle(backend: Backend, name: str) -> Job:
+    return _sent.get((backend.store.url, name)) or Job(backend, name)
 
 
 def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None) -> Job:
@@ -144,20 +155,21 @@ def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any
     except BaseException:
         store.delete(job_path(spec.name))
         raise
-    return Job(backend, spec.name, captured, namespace)
+    sent = Job(backend, spec.name, captured, namespace)
+    _sent[store.url, spec.name] = sent
+    return sent
 
 
 def _pack(store: Any, name: str, work: Any) -> Captured:
-    from .capture import ambient, pack
+    from .capture import pack
 
-    payload = {"work": work, "ambient": ambient.snapshot()}
     path = job_path(name, PAYLOAD)
     local = store.local(path)
     if local is not None:
         local.mkdir(mode=0o700)
-        return pack(payload, local)
+        return pack(work, local)
     with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
-        captured = pack(payload, Path(scratch))
+        captured = pack(work, Path(scratch))
         store.upload(Path(scratch), path)
     return captured
 

@@ -116,7 +116,7 @@ class KFMagics(Magics):
         except JupyterKFError:
             replay.show_card()
             raise
-        except BaseException as err:
+        except BaseException as err:  # noqa: BLE001 - whatever the cell raised there is raised here
             replay.show_card()
             _raise_here(err)
         replay.show_card()

@@ -43,12 +43,11 @@ class Outcome:
 
     def apply(self, captured: Captured | None, namespace: dict[str, Any] | None) -> None:
         """Write into the live objects and names; without them, build fresh objects."""
-        from .capture import ambient, load_outcome
+        from .capture import load_outcome
 
         with self._folder(OUTCOME) as outcome:
             if captured is not None:
                 reply = captured.apply(outcome)
-                ambient.restore(reply["ambient"])
             else:
                 with self._folder(PAYLOAD) as payload:
                     reply = load_outcome(outcome, payload)
@@ -87,7 +86,7 @@ class Outcome:
         if local is not None:
             if not local.exists():
                 raise NotFound(
-                    f"The results of the job {self._name!r} were applied in the kernel that ran it and are not kept."
+                    f"The results of the job {self._name!r} were applied where it ran and are not kept."
                 )
             yield local
             return
@@ -113,8 +112,10 @@ def read_failure(store: ArtifactStore, name: str) -> Failure:
         return Failure()
     exception = None
     if told.get("exception"):
-        with contextlib.suppress(Exception):  # its class may not be importable here; the words remain
+        try:
             exception = pickle.loads(base64.b64decode(told["exception"]))
+        except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError):
+            exception = None  # its class is not to be had here; the words remain
     return Failure(told.get("rank", 0), told.get("traceback", ""), exception)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,11 @@ PEER_LOST = 42
 
 @dataclass
 class Child:
-    """One rank's process. ``exit_code`` is None while it runs, negative for a signal."""
+    """One rank's process.
+
+    ``exit_code`` is None while it runs and negative for a signal, ``ended`` in seconds since the
+    epoch, ``failure`` what the rank itself said of its end.
+    """
 
     rank: int
     pid: int
@@ -32,6 +37,7 @@ class Child:
     started: bool = False
     failure: dict[str, Any] | None = None
     exit_code: int | None = None
+    ended: float = 0.0
     _held: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -87,6 +93,7 @@ class Child:
             if pid:
                 self.hear()
                 self.exit_code = os.waitstatus_to_exitcode(status)
+                self.ended = time.time()
                 self.control.close()
         return self.exit_code is not None
 

@@ -22,7 +22,7 @@ from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
 from .child import PEER_LOST
 from .link import Link
 from .output import Output
-from .work import Finished, perform
+from .work import Finished, perform, variables_of
 
 if TYPE_CHECKING:
     import socket
@@ -55,7 +55,7 @@ def run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, control: soc
         traceback.print_exc()
         link.say("failed", **describe(err))
         return 1
-    except Exception as err:
+    except Exception as err:  # noqa: BLE001 - the outermost frame
         traceback.print_exc()
         if is_peer_lost(err):
             return PEER_LOST
@@ -70,20 +70,20 @@ def run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, control: soc
 
 
 def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> Finished:
-    parallel = _join(spec, place, output, link)
+    joined = _join(spec, place, output, link)
     from ..capture import unpack
 
     link.start()
     with _payload(store, spec.name) as folder:
-        arrival = unpack(folder)
+        arrival = unpack(folder, sys.modules["__main__"].__dict__)
     link.say("started")
     finished = perform(arrival.value, output, link)
     if finished.error is not None and is_peer_lost(finished.error):
         return finished
-    if parallel and finished.error is None:
+    if joined and finished.error is None:
         from ..parallel import agree
 
-        agree(finished.variables(arrival))
+        agree(variables_of(arrival))
     if place.rank == 0:
         with tempfile.TemporaryDirectory() as scratch:
             target = store.local(job_path(spec.name, OUTCOME)) or Path(scratch)
@@ -100,12 +100,13 @@ def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> b
     """Find the peers and put the hooks in place, where there are peers and the user wants them."""
     if place.world_size == 1 or spec.own_strategy:
         return False
-    from .. import parallel
+    from ..parallel import collective, install, report, stop
 
-    parallel.start(place.rank, place.addresses, timeout=place.start_timeout)
-    parallel.report_to(output.report)
-    parallel.install()
-    link.stop = parallel.request_stop
+    collective.start(place.rank, place.addresses, timeout=place.start_timeout)
+    if place.rank == 0:
+        report.to(output.report)
+    install()
+    link.stop = stop.request
     return True
 
 
@@ -135,8 +136,8 @@ def describe(error: BaseException) -> dict[str, Any]:
 
     try:
         pickled = base64.b64encode(cloudpickle.dumps(error)).decode("ascii")
-    except Exception:
-        pickled = ""  # it is told in words all the same
+    except Exception:  # noqa: BLE001 - a pickle may fail in any way; the error is told in words all the same
+        pickled = ""
     text = "".join(traceback.format_exception(error))
     return {"summary": f"raised {_headline(error)}", "traceback": text, "exception": pickled}
 

@@ -48,7 +48,6 @@ class Supervisor:
         self._interrupted = False
         self._stop_at: float | None = None
         self._kill_at: float | None = None
-        self._first_failure: Child | None = None
         self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wake_write = wake_write
 
@@ -115,8 +114,13 @@ class Supervisor:
 
     @property
     def first_failure(self) -> Child | None:
-        """The rank that failed first for a reason of its own, if any did."""
-        return self._first_failure
+        """The rank that failed first, and by itself where any did.
+
+        A rank that lost its peers is a consequence; the cause is whoever said or did more.
+        """
+        failed = [c for c in self.children if c.exit_code or c.failure]
+        own = [c for c in failed if c.exit_code != PEER_LOST] or failed
+        return min(own, key=lambda c: c.failure["time"] if c.failure else c.ended, default=None)
 
     def _finished(self) -> bool:
         ended = [child.poll() for child in self.children]  # each is to be reaped
@@ -134,8 +138,10 @@ class Supervisor:
     def _bound(self) -> None:
         """Bring a gang that cannot end well to its end, in steps of bounded length."""
         now = time.monotonic()
-        self._note_failure(now)
-        late = not self.running and now > self._start_by and self._first_failure is None
+        failed = any(c.exit_code for c in self.children)
+        if failed and self._stop_at is None:
+            self._stop_at = now + _PEERS_GRACE
+        late = not self.running and now > self._start_by and not failed
         if late:
             missing = ", ".join(str(c.rank) for c in self.children if not c.started)
             for child in self.children:
@@ -152,16 +158,6 @@ class Supervisor:
         if self._kill_at is not None and now >= self._kill_at:
             for child in self.children:
                 child.signal(signal.SIGKILL)
-
-    def _note_failure(self, now: float) -> None:
-        failed = [c for c in self.children if c.exit_code]
-        if not failed:
-            return
-        if self._stop_at is None:
-            self._stop_at = now + _PEERS_GRACE
-        # A rank that lost its peers is a consequence; the cause is whoever said or did more.
-        own = [c for c in failed if c.exit_code != PEER_LOST] or failed
-        self._first_failure = min(own, key=lambda c: c.failure["time"] if c.failure else 0.0)
 
     def _requested(self, what: str) -> bool:
         try:

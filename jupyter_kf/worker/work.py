@@ -6,12 +6,13 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..capture import ambient
 from ..capture.call import Call
 from ..capture.cell import Cell
 from ..errors import CaptureError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ..capture import Arrival
     from .link import Link
     from .output import Output
@@ -35,18 +36,20 @@ class Finished:
             "deleted": self.deleted,
             "error": self.error,
             "frames": self.frames,
-            "ambient": ambient.snapshot(),
         }
 
-    def variables(self, arrival: Arrival) -> list[Any]:
-        """Give the variables that all ranks must agree on."""
-        return arrival.variables()
+
+def variables_of(arrival: Arrival) -> list[Any]:
+    """Give the TensorFlow variables that arrived: what all ranks must agree on at the end."""
+    if "tensorflow" not in sys.modules:
+        return []
+    import tensorflow as tf
+
+    return [obj for _, obj in sorted(arrival.objects.items()) if isinstance(obj, tf.Variable)]
 
 
-def perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
-    """Run the payload's work between the log's marks; its errors are part of what it leaves."""
-    work = payload["work"]
-    ambient.restore(payload["ambient"])
+def perform(work: object, output: Output, link: Link) -> Finished:
+    """Run a cell or a call between the log's marks; its errors are part of what it leaves."""
     output.begin()
     try:
         if isinstance(work, Cell):
@@ -77,7 +80,7 @@ def _cell(cell: Cell, output: Output) -> Finished:
 def _call(call: Call) -> Finished:
     try:
         return Finished(value=call.function(*call.args, **call.kwargs))
-    except (Exception, KeyboardInterrupt, SystemExit) as err:
+    except BaseException as err:  # noqa: BLE001 - whatever the user's code raises travels back
         return Finished(error=err, frames=_frames(err, __file__))
     finally:
         sys.stdout.flush()
@@ -90,7 +93,7 @@ def _frames(error: BaseException | None, start: str) -> dict[str, Any] | None:
     from tblib import Traceback
 
     first = error.__traceback__
-    here = first
+    here: TracebackType | None = first
     while here is not None and here.tb_frame.f_code.co_filename != start:
         here = here.tb_next
     if here is not None and start == __file__:

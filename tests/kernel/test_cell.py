@@ -1,0 +1,260 @@
+"""The ``%%kf`` cell in a real kernel: what it shows, leaves, raises, and how it is interrupted."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Kernel
+
+pytestmark = pytest.mark.gang
+
+CARD = "application/vnd.jupyter-kf.job+json"
+MODEL = """
+import keras, numpy as np
+keras.utils.set_random_seed(1)
+x = np.random.default_rng(0).normal(size=(45, 4)).astype("float32")
+y = x.sum(axis=1, keepdims=True)
+def make():
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, activation="tanh"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+model = make()
+"""
+
+
+def test_a_cell_leaves_what_it_would_have_left_here(kernel: Kernel) -> None:
+    kernel.run(MODEL)
+    kernel.run("kernel_of_first = model.layers[0].kernel")
+
+    sent = kernel.run("%%kf -w 2\nhistory = model.fit(x, y, batch_size=16, epochs=2, verbose=0)\nsteps = 6")
+    assert sent.status == "ok", sent.traceback
+
+    kernel.run("twin = make(); here = twin.fit(x, y, batch_size=16, epochs=2, verbose=0)")
+    checks = kernel.run(
+        "print(model.layers[0].kernel is kernel_of_first, steps, int(model.optimizer.iterations.numpy()))\n"
+        "print(max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in zip("
+        "model.weights + model.optimizer.variables, twin.weights + twin.optimizer.variables, strict=True)))\n"
+        "print(max(abs(a - b) for a, b in zip(history.history['loss'], here.history['loss'], strict=True)))"
+    ).stdout.split()
+    assert checks[:3] == ["True", "6", "6"]
+    assert float(checks[3]) <= 1e-6
+    assert float(checks[4]) <= 1e-6
+
+    kernel.run("model.fit(x, y, epochs=1, verbose=0); twin.fit(x, y, epochs=1, verbose=0)")
+    after = kernel.run("print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))")
+    assert float(after.stdout) <= 1e-6
+
+
+def test_output_comes_as_if_it_had_run_here(kernel: Kernel) -> None:
+    cell = (
+        "import sys, pandas as pd, matplotlib.pyplot as plt\n"
+        "print('to stdout'); print('to stderr', file=sys.stderr)\n"
+        "plt.plot([1, 2, 1])\n"
+        "!echo from the shell\n"
+        "%time total = sum(range(10))\n"
+        "pd.DataFrame({'a': [1, 2]})"
+    )
+    here = kernel.run(cell)
+    there = kernel.run(f"%%kf -w 2 --quiet\n{cell}")
+
+    assert there.status == "ok", there.traceback
+    assert "to stdout\n" in there.stdout and "from the shell" in there.stdout
+    assert there.stderr == here.stderr == "to stderr\n"
+    assert "Wall time" in there.stdout
+    assert there.result == here.result
+    assert there.result is not None and "<table" in there.result["text/html"]
+    assert [set(d) for d in there.displays] == [set(d) for d in here.displays]
+    assert "image/png" in there.displays[0]
+    assert there.order.index("execute_result") < there.order.index("display_data")
+    assert kernel.run("total, _.shape, Out[max(Out)] is _").result == {"text/plain": "(45, (2, 1), True)"}
+
+
+def test_a_progress_bar_moves_and_updated_displays_update(kernel: Kernel) -> None:
+    cell = (
+        "%%kf -w 2 -q\n"
+        "from tqdm import tqdm\n"
+        "from IPython.display import display, HTML\n"
+        "for _ in tqdm(range(3)): pass\n"
+        "handle = display(HTML('<i>one</i>'), display_id=True)\n"
+        "handle.update(HTML('<i>two</i>'))\n"
+        "print('a', end='\\r'); print('b')"
+    )
+    reply = kernel.run(cell)
+    assert reply.status == "ok", reply.traceback
+    assert "3/3" in reply.stderr and "\r" in reply.stderr
+    assert reply.displays[-1]["text/html"] == "<i>one</i>"
+    assert reply.updates[-1]["text/html"] == "<i>two</i>"
+    assert reply.stdout == "a\rb\n"
+
+
+def test_the_card_is_there_and_readable_without_any_extension(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2\n1")
+    card = reply.displays[0]
+    assert card[CARD]["name"] and "job cell-" in card["text/plain"] and "<div>" in card["text/html"]
+    assert reply.updates[-1][CARD]["state"] == "SUCCEEDED"
+    assert reply.updates[-1][CARD]["applied"] is True
+
+
+def test_an_exception_is_raised_here_with_the_lines_of_there(kernel: Kernel) -> None:
+    kernel.run("def helper(v):\n    return 1 / v")
+    reply = kernel.run("%%kf -w 2\nkept = 3\nhelper(0)")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", reply.traceback)
+    assert (reply.status, reply.ename, reply.evalue) == ("error", "ZeroDivisionError", "division by zero")
+    assert "return 1 / v" in plain and "helper(0)" in plain
+    assert re.search(r"-+> 3 helper\(0\)", plain), plain
+    assert "magics.py" not in plain and "handle.py" not in plain
+    assert kernel.run("kept").result == {"text/plain": "3"}
+
+
+def test_names_are_deleted_and_rebound(kernel: Kernel) -> None:
+    kernel.run("items = [1]; alias = items; gone = 1; count = 0\ndef bump():\n    global count\n    count += 1")
+    reply = kernel.run("%%kf -w 2\nitems.append(2)\ndel gone\nbump(); bump()\nfresh = {'items': items}")
+    assert reply.status == "ok", reply.traceback
+    check = kernel.run("alias, count, 'gone' in globals(), fresh['items'] is alias")
+    assert check.result == {"text/plain": "([1, 2], 2, False, True)"}
+
+
+def test_wrong_options_are_one_clear_line(kernel: Kernel) -> None:
+    for line, words in (
+        ("--profile a100", "There is no profile 'a100'"),
+        ("--workers 0", "between 1 and 99999 workers"),
+        ("--workers two", "invalid int value"),
+        ("--nmae x", "unrecognized arguments"),
+        ("--name Night!", "cannot be a job's name"),
+    ):
+        reply = kernel.run(f"%%kf {line}\n1")
+        assert "UsageError" in reply.stderr and words in reply.stderr, (line, reply)
+        assert len(reply.stderr.strip().splitlines()) == 1, reply.stderr
+        assert not reply.traceback
+
+
+def test_what_cannot_travel_is_named_before_anything_starts(kernel: Kernel) -> None:
+    kernel.run("settings = {'log': open('log.txt', 'w')}")
+    reply = kernel.run("%%kf -w 2\nsettings['log'].write('x')")
+    assert "settings['log']" in reply.stderr + reply.evalue, reply
+    assert kernel.run("len(kf.jobs())").result == {"text/plain": "0"}
+    kernel.run("settings['log'].close()")
+
+
+def test_help_has_examples(kernel: Kernel) -> None:
+    reply = kernel.run("%kf --help")
+    assert "--workers" in reply.stdout and "%%kf --detach --name night" in reply.stdout
+
+
+TRAIN_LONG = (
+    "%%kf -w 2\n"
+    "class Tell(keras.callbacks.Callback):\n"
+    "    def on_train_batch_end(self, batch, logs=None):\n"
+    "        print('step', self.model.optimizer.iterations.numpy(), flush=True)\n"
+    "model.fit(x, y, batch_size=15, epochs=100_000, verbose=0, callbacks=[Tell()])\n"
+    "finished = True"
+)
+
+
+def test_interrupt_brings_back_what_was_learned(kernel: Kernel) -> None:
+    kernel.run(MODEL)
+    request = kernel.start(TRAIN_LONG)
+    kernel.finish(request, until=lambda reply: "step 3" in reply.stdout)
+    kernel.interrupt()
+    reply = kernel.finish(request, timeout=30)
+    assert reply.ename == "KeyboardInterrupt"
+
+    steps = int(kernel.run("print(int(model.optimizer.iterations.numpy()))").stdout)
+    assert steps >= 3
+    kernel.run(
+        "twin = make()\n"
+        f"class Stop(keras.callbacks.Callback):\n"
+        f"    def on_train_batch_end(self, batch, logs=None):\n"
+        f"        if self.model.optimizer.iterations.numpy() == {steps}: raise KeyboardInterrupt\n"
+        "try: twin.fit(x, y, batch_size=15, epochs=100_000, verbose=0, callbacks=[Stop()])\n"
+        "except KeyboardInterrupt: pass"
+    )
+    same = kernel.run("print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))")
+    assert float(same.stdout) <= 1e-6
+    assert kernel.run("'finished' in globals(), kf.jobs()[0].status.state.value").result == {
+        "text/plain": "(False, 'CANCELLED')"
+    }
+
+
+def test_interrupt_of_a_cell_that_does_not_train(kernel: Kernel) -> None:
+    request = kernel.start("%%kf -w 2\nimport time\nbefore = 1\nprint('up', flush=True)\ntime.sleep(600)\nafter = 1")
+    kernel.finish(request, until=lambda reply: "up" in reply.stdout)
+    kernel.interrupt()
+    reply = kernel.finish(request, timeout=30)
+    assert reply.ename == "KeyboardInterrupt"
+    assert kernel.run("before, 'after' in globals()").result == {"text/plain": "(1, False)"}
+
+
+def test_a_second_interrupt_gives_up_and_cancels(kernel: Kernel) -> None:
+    stubborn = (
+        "%%kf -w 2\n"
+        "import time\n"
+        "print('up', flush=True)\n"
+        "while True:\n"
+        "    try:\n"
+        "        time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('no', flush=True)"
+    )
+    request = kernel.start(stubborn)
+    kernel.finish(request, until=lambda reply: "up" in reply.stdout)
+    kernel.interrupt()
+    kernel.finish(request, until=lambda reply: "no" in reply.stdout)
+    kernel.interrupt()
+    reply = kernel.finish(request, timeout=30)
+    assert reply.ename == "KeyboardInterrupt"
+    assert kernel.run("kf.jobs()[0].status.state.value").result == {"text/plain": "'CANCELLED'"}
+
+
+def test_a_detached_job_is_found_and_applied_by_name(kernel: Kernel) -> None:
+    kernel.run(MODEL)
+    sent = kernel.run("%%kf -w 2 --detach --name night\nmodel.fit(x, y, epochs=2, verbose=0)")
+    assert sent.result is not None and sent.result[CARD]["name"] == "night"
+    kernel.run("kf.job('night').wait(60)")
+    assert kernel.run("int(model.optimizer.iterations.numpy())").result == {"text/plain": "0"}
+    kernel.run("kf.job('night').apply()")
+    assert kernel.run("int(model.optimizer.iterations.numpy())").result == {"text/plain": "4"}
+
+
+def test_apply_refuses_when_the_live_objects_changed(kernel: Kernel) -> None:
+    kernel.run(MODEL)
+    kernel.run("%%kf -w 2 --detach --name night\nmodel.fit(x, y, epochs=2, verbose=0)")
+    kernel.run("kf.job('night').wait(60); model.fit(x, y, verbose=0)")
+    refused = kernel.run("kf.job('night').apply()")
+    assert refused.ename == "SpecError" and "model" in refused.evalue and "force=True" in refused.evalue
+    kernel.run("kf.job('night').apply(force=True)")
+    assert kernel.run("int(model.optimizer.iterations.numpy())").result == {"text/plain": "4"}
+
+
+def test_another_kernel_reattaches(kernels: Callable[[], Kernel]) -> None:
+    first, second = kernels(), kernels()
+    first.run("%%kf -w 2 --detach --name shared\nprint('from the job')\nanswer = 42\nanswer")
+    first.run("kf.job('shared').wait(60)")
+    assert second.run("[job.name for job in kf.jobs()]").result == {"text/plain": "['shared']"}
+    assert second.run("kf.job('shared').result(60)").result == {"text/plain": "42"}
+    assert second.run("print(kf.job('shared').logs())").stdout == "from the job\n42\n\n"
+
+
+def test_losing_the_kernel_only_detaches(kernels: Callable[[], Kernel], tmp_path: object) -> None:
+    first = kernels()
+    request = first.start(
+        "%%kf -w 2 -n lives\nimport time, pathlib\nprint('up', flush=True)\n"
+        "while not pathlib.Path('go').exists(): time.sleep(0.05)\nanswer = 42\nanswer"
+    )
+    first.finish(request, until=lambda reply: "up" in reply.stdout)
+    first.manager.shutdown_kernel(now=True)
+
+    second = kernels()
+    assert second.run("kf.job('lives').status.state.value").result == {"text/plain": "'RUNNING'"}
+    (tmp_path / "go").touch()  # type: ignore[operator]
+    started = time.monotonic()
+    assert second.run("kf.job('lives').result(60)").result == {"text/plain": "42"}
+    assert time.monotonic() - started < 60
