@@ -39,9 +39,7 @@ def main() -> int:
     except CellExecutionError as err:
         print(err, file=sys.stderr)
         return 1
-    text = "".join(
-        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ())
-    )
+    text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
     difference = float(_find(r"largest difference in weights and optimizer: (\S+)", text))
     first = float(_find(r"first step (\S+)", text))
     print(f"difference to one process  {difference:.1e}  (limit {LIMIT:.0e})")

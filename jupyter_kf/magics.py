@@ -6,7 +6,7 @@ the replica shows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
@@ -16,6 +16,7 @@ from .backends import connect
 from .capture.cell import Cell, needed
 from .errors import JupyterKFError, SpecError
 from .executor import Options, jobs, submit_cell
+from .frames import only_theirs
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class KFMagics(Magics):
             %%kf --detach --name night         # goes on without the notebook
             model.fit(x, y, epochs=300)        # later: kf.job("night").apply()
         """
+        __tracebackhide__ = True
         args = parse_argstring(self.kf_cell, line)
         if args.help:
             print(self.kf_cell.__doc__)
@@ -100,7 +102,7 @@ class KFMagics(Magics):
     def _submit(self, args: argparse.Namespace, body: str) -> Job:
         options = Options(args.workers, args.profile, args.name, args.start_timeout)
         options.spec("check")
-        number = self.shell.execution_count
+        number = len(self.shell.history_manager.input_hist_parsed) - 1
         shown = f"%%kf\n{body}"
         filename = self.shell.compile.cache(shown, number, raw_code=shown)
         names = needed(self.shell.transform_cell(body), self.shell.user_ns)
@@ -109,6 +111,7 @@ class KFMagics(Magics):
 
     def _follow(self, running: Job, *, quiet: bool) -> None:
         """Show the job's output as this cell's own until it ends; then apply its results."""
+        __tracebackhide__ = True
         replay = Replay(self.shell, running, quiet=quiet)
         replay.follow()
         try:
@@ -118,15 +121,25 @@ class KFMagics(Magics):
             raise
         except BaseException as err:  # noqa: BLE001 - whatever the cell raised there is raised here
             replay.show_card()
-            _raise_here(err)
+            self._raise(err)
         replay.show_card()
         replay.bind_result(value)
 
+    def _raise(self, error: BaseException) -> NoReturn:
+        """Raise a replica's error so that only its own frames are shown, as if it arose here.
 
-def _raise_here(error: BaseException) -> None:
-    """Raise a replica's error so that only its own frames are shown."""
-    __tracebackhide__ = "__ipython_bottom__"
-    raise error
+        IPython hides a frame that has this name among its locals; those of the frame of the cell
+        are the user's names, so it is taken out again when the cell has ended.
+        """
+        __tracebackhide__ = True
+        self.shell.user_ns["__tracebackhide__"] = True
+
+        def clean() -> None:
+            self.shell.user_ns.pop("__tracebackhide__", None)
+            self.shell.events.unregister("post_execute", clean)
+
+        self.shell.events.register("post_execute", clean)
+        raise error.with_traceback(only_theirs(error.__traceback__))
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotFound
+from .frames import from_plain
 from .store import OUTCOME, PAYLOAD, STATUS, SUMMARY, job_path
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Outcome:
         error: BaseException | None = self._reply["error"]
         if error is None:
             return self._reply["value"]
-        raise error.with_traceback(_frames(self._reply["frames"]))
+        raise error.with_traceback(from_plain(self._reply["frames"]))
 
     def peek(self, captured: Captured | None) -> BaseException | None:
         """Give the error without applying anything."""
@@ -117,11 +118,3 @@ def read_failure(store: ArtifactStore, name: str) -> Failure:
         except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError):
             exception = None  # its class is not to be had here; the words remain
     return Failure(told.get("rank", 0), told.get("traceback", ""), exception)
-
-
-def _frames(told: dict[str, Any] | None) -> Any:
-    if told is None:
-        return None
-    from tblib import Traceback
-
-    return Traceback.from_dict(told).as_traceback()

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ..capture.call import Call
 from ..capture.cell import Cell
 from ..errors import CaptureError
+from ..frames import to_plain
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..capture import Arrival
     from .link import Link
     from .output import Output
@@ -26,7 +25,7 @@ class Finished:
     bound: dict[str, Any] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     error: BaseException | None = None
-    frames: dict[str, Any] | None = None
+    frames: list[list[Any]] = field(default_factory=list)
 
     def reply(self) -> dict[str, Any]:
         """Give what travels back."""
@@ -73,7 +72,7 @@ def _cell(cell: Cell, output: Output) -> Finished:
         bound={k: v for k, v in after.items() if k not in before or before[k] is not v},
         deleted=tuple(k for k in before if k not in after),
         error=error,
-        frames=_frames(error, cell.filename),
+        frames=to_plain(error.__traceback__, cell.filename) if error else [],
     )
 
 
@@ -81,21 +80,6 @@ def _call(call: Call) -> Finished:
     try:
         return Finished(value=call.function(*call.args, **call.kwargs))
     except BaseException as err:  # noqa: BLE001 - whatever the user's code raises travels back
-        return Finished(error=err, frames=_frames(err, __file__))
+        return Finished(error=err, frames=to_plain(err.__traceback__, __file__, skip=1))
     finally:
         sys.stdout.flush()
-
-
-def _frames(error: BaseException | None, start: str) -> dict[str, Any] | None:
-    """Give the traceback as plain values, from the first frame that is the user's own."""
-    if error is None or error.__traceback__ is None:
-        return None
-    from tblib import Traceback
-
-    first = error.__traceback__
-    here: TracebackType | None = first
-    while here is not None and here.tb_frame.f_code.co_filename != start:
-        here = here.tb_next
-    if here is not None and start == __file__:
-        here = here.tb_next
-    return Traceback(here or first).to_dict()  # type: ignore[no-any-return]

@@ -49,7 +49,9 @@ def test_a_cell_leaves_what_it_would_have_left_here(kernel: Kernel) -> None:
     assert float(checks[4]) <= 1e-6
 
     kernel.run("model.fit(x, y, epochs=1, verbose=0); twin.fit(x, y, epochs=1, verbose=0)")
-    after = kernel.run("print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))")
+    after = kernel.run(
+        "print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))"
+    )
     assert float(after.stdout) <= 1e-6
 
 
@@ -115,7 +117,9 @@ def test_an_exception_is_raised_here_with_the_lines_of_there(kernel: Kernel) -> 
 
 
 def test_names_are_deleted_and_rebound(kernel: Kernel) -> None:
-    kernel.run("items = [1]; alias = items; gone = 1; count = 0\ndef bump():\n    global count\n    count += 1")
+    kernel.run(
+        "items = [1]; alias = items; gone = 1; count = 0\ndef bump():\n    global count\n    count += 1"
+    )
     reply = kernel.run("%%kf -w 2\nitems.append(2)\ndel gone\nbump(); bump()\nfresh = {'items': items}")
     assert reply.status == "ok", reply.traceback
     check = kernel.run("alias, count, 'gone' in globals(), fresh['items'] is alias")
@@ -177,7 +181,9 @@ def test_interrupt_brings_back_what_was_learned(kernel: Kernel) -> None:
         "try: twin.fit(x, y, batch_size=15, epochs=100_000, verbose=0, callbacks=[Stop()])\n"
         "except KeyboardInterrupt: pass"
     )
-    same = kernel.run("print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))")
+    same = kernel.run(
+        "print(max(float(np.abs(a - b).max()) for a, b in zip(model.get_weights(), twin.get_weights())))"
+    )
     assert float(same.stdout) <= 1e-6
     assert kernel.run("'finished' in globals(), kf.jobs()[0].status.state.value").result == {
         "text/plain": "(False, 'CANCELLED')"
@@ -185,7 +191,9 @@ def test_interrupt_brings_back_what_was_learned(kernel: Kernel) -> None:
 
 
 def test_interrupt_of_a_cell_that_does_not_train(kernel: Kernel) -> None:
-    request = kernel.start("%%kf -w 2\nimport time\nbefore = 1\nprint('up', flush=True)\ntime.sleep(600)\nafter = 1")
+    request = kernel.start(
+        "%%kf -w 2\nimport time\nbefore = 1\nprint('up', flush=True)\ntime.sleep(600)\nafter = 1"
+    )
     kernel.finish(request, until=lambda reply: "up" in reply.stdout)
     kernel.interrupt()
     reply = kernel.finish(request, timeout=30)
