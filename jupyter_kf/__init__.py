@@ -92,6 +92,4 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Register ``%%kf`` and ``%kf``; what ``%load_ext jupyter_kf`` calls."""
-    from .magics import load_ipython_extension as load
-
-    load(shell)
+    importlib.import_module(".magics", __name__).register(shell)

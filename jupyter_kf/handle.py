@@ -10,9 +10,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import logs, loop
+from . import loop
 from .card import CARD_TYPE, summary_html, summary_text
 from .errors import JobCancelled, JobFailed, SpecError
+from .logs import LogReader, as_text
 from .outcome import Outcome, read_failure
 from .spec import JobState
 from .store import APPLIED, job_path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from .backends.base import Backend
     from .capture import Captured
+    from .logs import Item
     from .spec import JobStatus
 
 
@@ -126,14 +128,14 @@ class Job:
 
     def logs(self, rank: int = 0) -> str:
         """Give what one rank has printed so far, rich output by its plain text."""
-        return logs.as_text(item for item in self.stream(rank, follow=False) if item is not None)
+        return as_text(item for item in self.stream(rank, follow=False) if item is not None)
 
-    def stream(self, rank: int = 0, *, follow: bool = True, idle: float = 0.2) -> loop.Stream[logs.Item]:
+    def stream(self, rank: int = 0, *, follow: bool = True, idle: float = 0.2) -> loop.Stream[Item]:
         """Give a rank's log as text and records until the job ends; None when nothing came for a while."""
         return loop.Stream(self._items(rank, follow), idle)
 
-    async def _items(self, rank: int, follow: bool) -> AsyncIterator[logs.Item]:
-        reader = logs.LogReader()
+    async def _items(self, rank: int, follow: bool) -> AsyncIterator[Item]:
+        reader = LogReader()
         async for data in self.backend.logs(self.name, rank, follow=follow):
             for item in reader.feed(data):
                 yield item

@@ -142,6 +142,6 @@ class KFMagics(Magics):
         raise error.with_traceback(only_theirs(error.__traceback__))
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics; what ``%load_ext jupyter_kf`` calls."""
+def register(shell: InteractiveShell) -> None:
+    """Make the magics known to a shell."""
     shell.register_magics(KFMagics)

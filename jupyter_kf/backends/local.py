@@ -21,7 +21,7 @@ from . import warm
 from .base import Backend, JobEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 _LOCK = "supervisor.lock"
@@ -61,9 +61,9 @@ class LocalBackend(Backend):
             os.close(log)
 
     async def list(self) -> list[JobStatus]:
-        return self._list()
+        return list(self._all())
 
-    def _list(self) -> list[JobStatus]:
+    def _all(self) -> Sequence[JobStatus]:
         found = [status for name in self.store.list("jobs") if (status := self._status(name))]
         for gone in self._seen.keys() - {status.name for status in found}:
             del self._seen[gone]
@@ -123,7 +123,7 @@ class LocalBackend(Backend):
     async def watch(self) -> AsyncIterator[JobEvent]:
         known: dict[str, JobStatus] = {}
         while True:
-            now = {status.name: status for status in await asyncio.to_thread(self._list)}
+            now = {status.name: status for status in await asyncio.to_thread(self._all)}
             for name, status in now.items():
                 if name not in known:
                     yield JobEvent("added", status)

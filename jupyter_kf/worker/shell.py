@@ -116,7 +116,7 @@ def _make_shell(output: Output) -> ReplicaShell:
     ReplicaShell.display_pub_class = _Publisher
     ReplicaShell.displayhook_class = _DisplayHook
     main = sys.modules["__main__"]
-    shell = ReplicaShell.instance(config=config, user_module=main, user_ns=main.__dict__)
+    shell: ReplicaShell = ReplicaShell.instance(config=config, user_module=main, user_ns=main.__dict__)
     shell.output = output
     return shell
 

@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFound
 from ..spec import JobState, Replica
@@ -128,7 +128,8 @@ class Supervisor:
 
     def _listen(self) -> None:
         fds = [c.control for c in self.children if c.exit_code is None]
-        select.select([self._wake, *fds], [], [], _TICK)
+        waiting: list[Any] = [self._wake, *fds]
+        select.select(waiting, [], [], _TICK)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 512)
         for child in self.children:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import queue
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_client.manager import KernelManager
+
+from jupyter_kf.backends import warm
+from jupyter_kf.store import STORE_VARIABLE
+from tests.conftest import processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,8 +118,27 @@ def _take(reply: Reply, message: dict[str, Any]) -> bool:
     return bool(kind == "status" and content["execution_state"] == "idle")
 
 
+@pytest.fixture(scope="module")
+def warm_place() -> Iterator[Path]:
+    """One warm process for all tests of a file: importing TensorFlow is what takes long."""
+    folder = Path(tempfile.mkdtemp(prefix="kf-"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(warm.RUNTIME_VARIABLE, str(folder))
+        yield folder
+        warm.stop()
+        wait_until(lambda: not processes_of(folder), "processes were left behind", 20)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def place(warm_place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test have its own store."""
+    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setenv(warm.RUNTIME_VARIABLE, str(warm_place))
+
+
 @pytest.fixture
-def kernels(tmp_path: Any) -> Iterator[Callable[[], Kernel]]:
+def kernels(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
     """Make kernels that are ended with the test."""
     made: list[Kernel] = []
 
@@ -132,12 +157,3 @@ def kernels(tmp_path: Any) -> Iterator[Callable[[], Kernel]]:
 def kernel(kernels: Callable[[], Kernel]) -> Kernel:
     """One kernel with the magics loaded."""
     return kernels()
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
