@@ -88,10 +88,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 def callbacks_hook(original: Callable[..., None]) -> Callable[..., None]:
     """``CallbackList.__init__`` with progress reported from rank 0."""
 
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
+    def init(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
         if collective.rank() == 0 and report.wanted():
-            self.append(Progress())
+            callbacks = [*(keras.tree.flatten(callbacks) if callbacks else []), Progress()]
+        original(self, callbacks, *args, **kwargs)
 
     return init
 
