@@ -93,3 +93,14 @@ def __dir__() -> list[str]:
 def load_ipython_extension(shell: Any) -> None:
     """Register ``%%kf`` and ``%kf``; what ``%load_ext jupyter_kf`` calls."""
     importlib.import_module(".magics", __name__).register(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """What Jupyter Server asks to load the extension."""
+    extension = importlib.import_module(".server.extension", __name__)
+    return [{"module": extension.__name__, "app": extension.JobsExtension}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """What JupyterLab asks to find the prebuilt extension."""
+    return [{"src": "labextension", "dest": "jupyter-kf"}]

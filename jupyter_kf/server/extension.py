@@ -1,0 +1,116 @@
+"""The Jupyter Server extension: its settings, its start and its end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool, Int, Unicode
+from traitlets.utils.importstring import import_item
+
+from ..backends.base import Backend
+from ..errors import SpecError
+from ..store import STORE_VARIABLE, ArtifactStore
+from .handlers import routes
+from .live import Feed
+
+if TYPE_CHECKING:
+    from ..jobs import JobStatus
+
+SCHEMA = Path(__file__).with_name("job.v1.yaml")
+SCHEMA_ID = "urn:jupyter-kf:job:v1"
+FEATURES = ("manifests", "events", "availability")
+AUTOLOAD_VARIABLE = "JUPYTER_KF_AUTOLOAD"
+BACKEND_VARIABLE = "JUPYTER_KF_BACKEND"
+BACKENDS = {
+    "local": "jupyter_kf.backends.local.LocalBackend",
+    "kubernetes": "jupyter_kf.backends.kubernetes.KubernetesBackend",
+    "memory": "jupyter_kf.backends.memory.MemoryBackend",
+}
+
+
+class JobsExtension(ExtensionApp):
+    """Shows jobs to JupyterLab and Notebook 7 and lets them be steered.
+
+    Set with ``c.JobsExtension.NAME = ...`` in ``jupyter_server_config.py`` or
+    ``--JobsExtension.NAME=...`` on the command line.
+    """
+
+    name = "jupyter_kf"
+    load_other_extensions = True
+
+    backend = Unicode(
+        help=f"""Where jobs run: local, kubernetes, or the full name of a backend's class. Handed to
+        the kernels that this server starts as {BACKEND_VARIABLE}, so that the panel shows the jobs
+        that notebooks start. Left empty: that variable if it is set, else local.""",
+    ).tag(config=True)
+
+    store = Unicode(
+        help=f"""The URL of the store, a folder or any fsspec URL, handed to the kernels that this
+        server starts as {STORE_VARIABLE}. Left empty: that variable if it is set, else a folder
+        beside Jupyter's own data. A store belongs to one user.""",
+    ).tag(config=True)
+
+    autoload = Bool(
+        True,
+        help="""Whether kernels of this server that have the package load it by themselves, so
+        that %%kf works without %load_ext jupyter_kf.""",
+    ).tag(config=True)
+
+    page_limit = Int(
+        1000,
+        min=1,
+        help="""How many changed jobs may wait for a page that reads slowly, before it is given
+        the whole list anew.""",
+    ).tag(config=True)
+
+    log_window = Int(
+        1024 * 1024,
+        min=64 * 1024,
+        help="""How many bytes of one log may wait for a page, before older ones are passed over;
+        the page shows a gap and can still fetch them.""",
+    ).tag(config=True)
+
+    @property
+    def events(self) -> Any:
+        """The server's event bus."""
+        assert self.serverapp is not None
+        return self.serverapp.event_logger
+
+    def initialize_settings(self) -> None:
+        # kernels inherit what is set here
+        if self.store:
+            os.environ[STORE_VARIABLE] = self.store
+        if self.backend:
+            os.environ[BACKEND_VARIABLE] = self.backend
+        os.environ[AUTOLOAD_VARIABLE] = "1" if self.autoload else "0"
+        self.events.register_event_schema(SCHEMA)
+        backend = self._make_backend()
+        self.feed = Feed(backend, self.log, self._tell, self.page_limit)
+        self.feed.features = [name for name in FEATURES if hasattr(backend, name)]
+        self.settings["jupyter_kf_feed"] = self.feed
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(routes(self.feed, self.log_window))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        self.feed.start()
+
+    async def stop_extension(self) -> None:
+        await self.feed.stop()
+
+    def _make_backend(self) -> Backend:
+        name = os.environ.get(BACKEND_VARIABLE) or "local"
+        try:
+            kind = import_item(BACKENDS.get(name, name))
+        except (ImportError, ValueError) as err:
+            raise SpecError(f"The backend {name!r} cannot be used: {err}.") from err
+        if not (isinstance(kind, type) and issubclass(kind, Backend)):
+            raise SpecError(f"The backend {name!r} is not a class made from jupyter_kf's Backend.")
+        return kind(ArtifactStore(self.store or None))
+
+    def _tell(self, transition: str, status: JobStatus) -> None:
+        data = {"transition": transition, "job": status.to_dict()}
+        self.events.emit(schema_id=SCHEMA_ID, data=data)

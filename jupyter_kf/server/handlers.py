@@ -1,0 +1,197 @@
+"""The REST side: what is asked for once. GET and POST only, JSON both ways.
+
+Each answer comes straight from the backend. Errors become status codes in one place, by the
+table below; a handler never makes one up.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, cast
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from ..errors import BackendError, Forbidden, JobError, JupyterKFError, NotFound, SpecError
+from ..logs import LogReader, as_text
+from ..names import check_job_name
+from .socket import AUTH_RESOURCE, LiveSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .live import Feed
+
+    Verb = Callable[..., Awaitable[None]]
+
+STATUS_OF: dict[type[BaseException], int] = {
+    SpecError: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    JobError: 409,
+    BackendError: 502,
+    TimeoutError: 504,
+    JupyterKFError: 500,
+}
+MOST_LOG = 4 * 1024 * 1024  # bytes of log in one answer
+NAME = r"(?P<name>[^/]+)"
+
+
+def endpoint(verb: Verb) -> Verb:
+    """Make a verb of a handler ask who it is, whether they may, and tell errors by the table."""
+
+    @web.authenticated
+    @authorized
+    @functools.wraps(verb)
+    async def guarded(self: KFHandler, **parts: str) -> None:
+        try:
+            if "name" in parts:
+                check_job_name(parts["name"])
+            await verb(self, **parts)
+        except tuple(STATUS_OF) as err:
+            code = next(STATUS_OF[kind] for kind in type(err).__mro__ if kind in STATUS_OF)
+            self.set_status(code)
+            self.finish({"error": type(err).__name__, "message": str(err) or type(err).__name__})
+
+    return cast("Verb", guarded)
+
+
+class KFHandler(APIHandler):
+    """Base of the handlers below; the one resource they are authorized for is ``jupyter_kf``."""
+
+    auth_resource = AUTH_RESOURCE
+
+    def initialize(self, feed: Feed) -> None:
+        self.feed = feed
+        self.backend = feed.backend
+
+    def number(self, key: str, default: int) -> int:
+        """Read a whole number of at least 0 from the query."""
+        text = self.get_query_argument(key, str(default))
+        if not text.isdecimal():
+            raise SpecError(f"{key} must be a whole number of at least 0, not {text!r}.")
+        return int(text[:18])
+
+
+class JobsHandler(KFHandler):
+    """``GET jobs``: all jobs."""
+
+    @endpoint
+    async def get(self) -> None:
+        self.finish({"jobs": [status.to_dict() for status in await self.backend.list()]})
+
+
+class JobHandler(KFHandler):
+    """``GET jobs/NAME``: one job."""
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        self.finish((await self.backend.get(name)).to_dict())
+
+
+class ActionHandler(KFHandler):
+    """``POST jobs/NAME/{cancel,delete,interrupt}``: steer one job."""
+
+    @endpoint
+    async def post(self, name: str, action: str) -> None:
+        await getattr(self.backend, action)(name)
+        self.finish({"name": name, "action": action})
+
+
+class LogHandler(KFHandler):
+    """``GET jobs/NAME/logs?rank=&start=&size=``: a piece of one rank's log, as it stands.
+
+    ``from`` and ``to`` are bytes; ``to == from`` says that there is no more for now.
+    """
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        start = self.number("start", 0)
+        size = min(self.number("size", MOST_LOG), MOST_LOG)
+        data = b""
+        async for piece in self.backend.logs(name, self.number("rank", 0), start=start):
+            data += piece
+            if len(data) >= size:
+                break
+        data = _whole_characters(data[:size])
+        text = data.decode(errors="replace")
+        self.finish({"from": start, "to": start + len(data), "text": text})
+
+
+class DownloadHandler(KFHandler):
+    """``GET jobs/NAME/log.txt?rank=``: one rank's whole log as a text file."""
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        rank = self.number("rank", 0)
+        pieces = aiter(self.backend.logs(name, rank))
+        first = await anext(pieces, b"")  # a job that is not there must still be a 404
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}-{rank}.txt"')
+        reader = LogReader()
+        try:
+            self.write(as_text(reader.feed(first)))
+            async for piece in pieces:
+                self.write(as_text(reader.feed(piece)))
+                await self.flush()
+            self.finish(as_text(reader.feed(b"", final=True)))
+        except StreamClosedError:
+            self.log.debug("jupyter_kf: the download of %s ended early", name)
+
+
+class MetricsHandler(KFHandler):
+    """``GET jobs/NAME/metrics?rank=``: the metrics records of one rank."""
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        reader = LogReader()
+        records: list[Any] = []
+        async for piece in self.backend.logs(name, self.number("rank", 0)):
+            records.extend(_metrics(reader.feed(piece)))
+        records.extend(_metrics(reader.feed(b"", final=True)))
+        self.finish({"records": records})
+
+
+class ExtraHandler(KFHandler):
+    """``GET jobs/NAME/{manifests,events}``: what only some backends can tell."""
+
+    @endpoint
+    async def get(self, name: str, what: str) -> None:
+        await self.backend.get(name)
+        if what not in self.feed.features:
+            raise NotFound(f"The {self.backend.name} backend has no {what}.")
+        self.finish({what: await getattr(self.backend, what)(name)})
+
+
+def _metrics(items: Any) -> list[Any]:
+    return [item for item in items if not isinstance(item, str) and item["kind"] == "metrics"]
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Leave out a character at the end whose rest is in the next piece."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte < 0x80:
+            break
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data[:-back] if length > back else data
+    return data
+
+
+def routes(feed: Feed, window: int) -> list[tuple[str, type[Any], dict[str, Any]]]:
+    """Give every route of the extension, below the server's base URL."""
+    given = {"feed": feed}
+    rest: list[tuple[str, type[Any]]] = [
+        ("jobs", JobsHandler),
+        (f"jobs/{NAME}", JobHandler),
+        (f"jobs/{NAME}/(?P<action>cancel|delete|interrupt)", ActionHandler),
+        (f"jobs/{NAME}/logs", LogHandler),
+        (rf"jobs/{NAME}/log\.txt", DownloadHandler),
+        (f"jobs/{NAME}/metrics", MetricsHandler),
+        (f"jobs/{NAME}/(?P<what>manifests|events)", ExtraHandler),
+    ]
+    live = (r"/jupyter-kf/ws", LiveSocket, {**given, "window": window})
+    return [live, *((f"/jupyter-kf/{path}", kind, given) for path, kind in rest)]
