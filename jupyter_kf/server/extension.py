@@ -10,6 +10,7 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool, Int, Unicode
 from traitlets.utils.importstring import import_item
 
+from ..backends import BACKEND_VARIABLE, connect
 from ..backends.base import Backend
 from ..errors import SpecError
 from ..store import STORE_VARIABLE, ArtifactStore
@@ -17,18 +18,12 @@ from .handlers import routes
 from .live import Feed
 
 if TYPE_CHECKING:
-    from ..jobs import JobStatus
+    from ..spec import JobStatus
 
 SCHEMA = Path(__file__).with_name("job.v1.yaml")
 SCHEMA_ID = "urn:jupyter-kf:job:v1"
 FEATURES = ("manifests", "events", "availability")
 AUTOLOAD_VARIABLE = "JUPYTER_KF_AUTOLOAD"
-BACKEND_VARIABLE = "JUPYTER_KF_BACKEND"
-BACKENDS = {
-    "local": "jupyter_kf.backends.local.LocalBackend",
-    "kubernetes": "jupyter_kf.backends.kubernetes.KubernetesBackend",
-    "memory": "jupyter_kf.backends.memory.MemoryBackend",
-}
 
 
 class JobsExtension(ExtensionApp):
@@ -102,14 +97,16 @@ class JobsExtension(ExtensionApp):
         await self.feed.stop()
 
     def _make_backend(self) -> Backend:
-        name = os.environ.get(BACKEND_VARIABLE) or "local"
+        name, store = self.backend or None, ArtifactStore(self.store or None)
+        if name is None or "." not in name:
+            return connect(name, store)
         try:
-            kind = import_item(BACKENDS.get(name, name))
-        except (ImportError, ValueError) as err:
+            kind = import_item(name)
+        except ImportError as err:
             raise SpecError(f"The backend {name!r} cannot be used: {err}.") from err
         if not (isinstance(kind, type) and issubclass(kind, Backend)):
             raise SpecError(f"The backend {name!r} is not a class made from jupyter_kf's Backend.")
-        return kind(ArtifactStore(self.store or None))
+        return kind(store)
 
     def _tell(self, transition: str, status: JobStatus) -> None:
         data = {"transition": transition, "job": status.to_dict()}

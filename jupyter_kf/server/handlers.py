@@ -17,6 +17,7 @@ from tornado.iostream import StreamClosedError
 from ..errors import BackendError, Forbidden, JobError, JupyterKFError, NotFound, SpecError
 from ..logs import LogReader, as_text
 from ..names import check_job_name
+from ..profiles import catalogue
 from .socket import AUTH_RESOURCE, LiveSocket
 
 if TYPE_CHECKING:
@@ -165,6 +166,14 @@ class ExtraHandler(KFHandler):
         self.finish({what: await getattr(self.backend, what)(name)})
 
 
+class ProfilesHandler(KFHandler):
+    """``GET profiles``: what the administrator offers to this user."""
+
+    @endpoint
+    async def get(self) -> None:
+        self.finish({"profiles": [profile.to_dict() for profile in catalogue()]})
+
+
 def _metrics(items: Any) -> list[Any]:
     return [item for item in items if not isinstance(item, str) and item["kind"] == "metrics"]
 
@@ -186,6 +195,7 @@ def routes(feed: Feed, window: int) -> list[tuple[str, type[Any], dict[str, Any]
     given = {"feed": feed}
     rest: list[tuple[str, type[Any]]] = [
         ("jobs", JobsHandler),
+        ("profiles", ProfilesHandler),
         (f"jobs/{NAME}", JobHandler),
         (f"jobs/{NAME}/(?P<action>cancel|delete|interrupt)", ActionHandler),
         (f"jobs/{NAME}/logs", LogHandler),

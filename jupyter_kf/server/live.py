@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..backends.base import Backend, JobEvent
-    from ..jobs import JobStatus
+    from ..spec import JobStatus
 
     Tell = Callable[[str, JobStatus], None]
 

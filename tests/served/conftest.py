@@ -14,7 +14,7 @@ from tornado.netutil import bind_sockets
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 from traitlets.config import Config
 
-from jupyter_kf.jobs import JobSpec
+from jupyter_kf.spec import JobSpec
 from jupyter_kf.store import PAYLOAD, job_path
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import yaml
 
 from jupyter_kf.backends.memory import MemoryBackend
 from jupyter_kf.errors import BackendError
-from jupyter_kf.jobs import JobSpec, JobState, JobStatus, Replica, Resources
 from jupyter_kf.server.extension import SCHEMA, SCHEMA_ID, JobsExtension
+from jupyter_kf.spec import JobSpec, JobState, JobStatus, Replica, Resources
 
 from .conftest import read, read_until
 
@@ -32,6 +32,7 @@ def test_status_keeps_the_contract() -> None:
         (Replica(0, JobState.SUCCEEDED, node="n", exit_code=0), Replica(1, JobState.FAILED, "oom", 2)),
         1.0,
         2.0,
+        3.0,
     )
     for status in (full, JobStatus(JobSpec("b"))):
         value = status.to_dict()
@@ -41,7 +42,7 @@ def test_status_keeps_the_contract() -> None:
             ("JobSpec", value["spec"]),
             ("Replica", full.to_dict()["replicas"][0]),
         ):
-            assert set(names) == set(schema["$defs"][key]["properties"]), "job.v1.yaml lags behind jobs.py"
+            assert set(names) == set(schema["$defs"][key]["properties"]), "job.v1.yaml lags behind spec.py"
 
 
 async def test_changes_of_state_are_jupyter_events(served: Served) -> None:

@@ -11,9 +11,9 @@ from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
 from jupyter_kf.errors import BackendError, Forbidden, JobFailed, SpecError
-from jupyter_kf.jobs import JobState
 from jupyter_kf.logs import encode
 from jupyter_kf.server.handlers import routes
+from jupyter_kf.spec import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,11 +135,8 @@ async def test_log_in_pieces_never_cuts_a_character(served: Served) -> None:
 
 async def test_download_is_readable_text(served: Served) -> None:
     await served.submit("talk")
-    data = (
-        b"epoch 1\n"
-        + encode({"kind": "stderr", "text": "careful\n"})
-        + encode({"kind": "metrics", "values": {}})
-    )
+    metrics = {"kind": "metrics", "event": "epoch", "epoch": 0, "step": 1, "values": {}, "time": 1.0}
+    data = b"epoch 1\n" + encode({"kind": "stderr", "text": "careful\n"}) + encode(metrics)
     served.backend.write("talk", data, rank=1)
     response = await served.fetch("jobs/talk/log.txt?rank=1")
     assert response.body == b"epoch 1\ncareful\n"
@@ -151,6 +148,15 @@ async def test_metrics_of_a_rank(served: Served) -> None:
     record = {"kind": "metrics", "event": "epoch", "epoch": 0, "values": {"loss": 0.5}, "time": 1.0}
     served.backend.write("train", b"text\n" + encode(record))
     assert (await served.json("jobs/train/metrics"))["records"] == [record]
+
+
+async def test_profiles_are_the_catalogue(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await served.json("profiles") == {"profiles": []}
+    monkeypatch.setenv("JUPYTER_KF_PROFILES", '[{"name": "a100", "title": "One A100"}]')
+    [profile] = (await served.json("profiles"))["profiles"]
+    assert (profile["name"], profile["title"]) == ("a100", "One A100")
+    monkeypatch.setenv("JUPYTER_KF_PROFILES", "[")
+    assert (await served.fetch("profiles")).code == 400
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import yaml
 from tornado.httpclient import HTTPClientError
 
 import jupyter_kf.server
-from jupyter_kf.jobs import JobState, JobStatus
 from jupyter_kf.logs import encode
+from jupyter_kf.spec import JobState, JobStatus
 
 from .conftest import read, read_until
 

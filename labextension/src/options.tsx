@@ -1,0 +1,178 @@
+/* The popover that edits a cell's first line. */
+import type { Cell } from '@jupyterlab/cells';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import { Widget } from '@lumino/widgets';
+import * as React from 'react';
+import { format, IJobLine } from './magic';
+import { useProfiles } from './profiles';
+import type { Requests } from './request';
+
+export interface IChoice {
+  /** The line to put on the cell. */
+  line?: IJobLine;
+  /** Take the line off: the cell runs here. */
+  here?: boolean;
+  run?: boolean;
+}
+
+const NAME = '[a-z0-9]([a-z0-9\\-]{0,55}[a-z0-9])?';
+
+/** Let the user choose, beside the cell; nothing is chosen on Escape or a click elsewhere. */
+export function openOptions(
+  cell: Cell,
+  line: IJobLine,
+  requests: Requests,
+  trans: TranslationBundle
+): Promise<IChoice> {
+  return new Promise(resolve => {
+    const before = document.activeElement;
+    const close = (choice: IChoice): void => {
+      document.removeEventListener('pointerdown', outside, true);
+      widget.dispose();
+      if (before instanceof HTMLElement) {
+        before.focus();
+      }
+      resolve(choice);
+    };
+    const outside = (event: Event): void => {
+      if (!widget.node.contains(event.target as Node)) {
+        close({});
+      }
+    };
+    const widget = ReactWidget.create(
+      <Options line={line} requests={requests} trans={trans} close={close} />
+    );
+    widget.addClass('jp-kf-popover');
+    place(widget, cell);
+    document.addEventListener('pointerdown', outside, true);
+  });
+}
+
+function place(widget: Widget, cell: Cell): void {
+  Widget.attach(widget, document.body);
+  const box = cell.node.getBoundingClientRect();
+  const { style } = widget.node;
+  style.top = `${Math.max(8, Math.min(box.top + 32, window.innerHeight - 340))}px`;
+  style.right = `${Math.max(8, window.innerWidth - box.right + 16)}px`;
+}
+
+function Options(props: {
+  line: IJobLine;
+  requests: Requests;
+  trans: TranslationBundle;
+  close: (choice: IChoice) => void;
+}): JSX.Element {
+  const { trans, close } = props;
+  const [line, setLine] = React.useState(props.line);
+  const profiles = useProfiles(props.requests);
+  const set = (change: Partial<IJobLine>): void =>
+    setLine({ ...line, ...change });
+  const named = profiles.some(profile => profile.name === line.profile);
+  const form = React.useRef<HTMLFormElement>(null);
+  const done = (run: boolean): void => {
+    if (form.current?.reportValidity()) {
+      close({ line, run });
+    }
+  };
+  return (
+    <form
+      ref={form}
+      role="dialog"
+      aria-label={trans.__('How this cell runs')}
+      onSubmit={event => {
+        event.preventDefault();
+        done(true);
+      }}
+      onKeyDown={event => {
+        if (event.key === 'Escape') {
+          event.stopPropagation();
+          close({});
+        }
+        stayInside(event);
+      }}
+    >
+      <h3>{trans.__('Run as a distributed job')}</h3>
+      <label>
+        {trans.__('Workers')}
+        <input
+          type="number"
+          className="jp-mod-styled"
+          min={1}
+          max={99999}
+          required
+          autoFocus
+          value={line.workers ?? ''}
+          onChange={event =>
+            set({ workers: event.target.valueAsNumber || undefined })
+          }
+        />
+      </label>
+      {profiles.length > 0 || line.profile ? (
+        <label>
+          {trans.__('Profile')}
+          <select
+            className="jp-mod-styled"
+            value={line.profile ?? ''}
+            onChange={event => set({ profile: event.target.value || undefined })}
+          >
+            <option value="">{trans.__('as this notebook')}</option>
+            {line.profile && !named && <option>{line.profile}</option>}
+            {profiles.map(profile => (
+              <option key={profile.name} value={profile.name}>
+                {profile.title || profile.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      ) : null}
+      <label>
+        {trans.__('Name')}
+        <input
+          type="text"
+          className="jp-mod-styled"
+          pattern={NAME}
+          title={trans.__('At most 57 of a-z, 0-9 and -, with a letter or digit at both ends')}
+          placeholder={trans.__('made from the notebook')}
+          value={line.name ?? ''}
+          onChange={event => set({ name: event.target.value || undefined })}
+        />
+      </label>
+      <label className="jp-kf-check">
+        <input
+          type="checkbox"
+          checked={line.detach}
+          onChange={event => set({ detach: event.target.checked })}
+        />
+        {trans.__('Detach: go on without the notebook')}
+      </label>
+      <code aria-label={trans.__('First line of the cell')}>{format(line)}</code>
+      <div className="jp-kf-popover-buttons">
+        <button type="button" className="jp-mod-styled jp-mod-reject" onClick={() => close({ here: true })}>
+          {trans.__('Not a job')}
+        </button>
+        <button type="button" className="jp-mod-styled jp-mod-reject" onClick={() => done(false)}>
+          {trans.__('Set')}
+        </button>
+        <button type="submit" className="jp-mod-styled jp-mod-accept">
+          {trans.__('Run')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Tab goes round inside the popover. */
+function stayInside(event: React.KeyboardEvent<HTMLFormElement>): void {
+  if (event.key !== 'Tab') {
+    return;
+  }
+  const fields = [
+    ...event.currentTarget.querySelectorAll<HTMLElement>('input, select, button')
+  ];
+  const edge = event.shiftKey ? fields[0] : fields[fields.length - 1];
+  if (document.activeElement === edge) {
+    event.preventDefault();
+    (event.shiftKey ? fields[fields.length - 1] : fields[0]).focus();
+  }
+}

@@ -1,0 +1,46 @@
+/* The side panel. */
+import {
+  ILayoutRestorer,
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { jobIcon } from '../icon';
+import { JobsModel } from '../model';
+import { JobsPanel } from '../panel';
+import { CommandIDs, DOMAIN, IJobs } from '../tokens';
+
+export const panelPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-kf:panel',
+  description: 'Lists the jobs in the side bar.',
+  autoStart: true,
+  requires: [IJobs],
+  optional: [ITranslator, ICommandPalette, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    model: JobsModel,
+    translator: ITranslator | null,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const { commands, shell } = app;
+    const panel = new JobsPanel(model, trans, {
+      open: name => void commands.execute(CommandIDs.openJob, { name }),
+      cancel: names => void commands.execute(CommandIDs.cancelJob, { names }),
+      remove: names => void commands.execute(CommandIDs.deleteJob, { names })
+    });
+    shell.add(panel, 'left', { rank: 650, type: 'Distributed jobs' });
+    restorer?.add(panel, panel.id);
+    commands.addCommand(CommandIDs.showPanel, {
+      label: trans.__('Show the distributed jobs'),
+      icon: jobIcon,
+      execute: () => shell.activateById(panel.id)
+    });
+    palette?.addItem({
+      command: CommandIDs.showPanel,
+      category: trans.__('Distributed jobs')
+    });
+  }
+};
