@@ -161,15 +161,16 @@ def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any
 
 
 def _pack(store: Any, name: str, work: Any) -> Captured:
-    from .capture import pack
+    from .capture import ambient, pack
 
+    payload = {"work": work, "ambient": ambient.snapshot()}
     path = job_path(name, PAYLOAD)
     local = store.local(path)
     if local is not None:
         local.mkdir(mode=0o700)
-        return pack(work, local)
+        return pack(payload, local)
     with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
-        captured = pack(work, Path(scratch))
+        captured = pack(payload, Path(scratch))
         store.upload(Path(scratch), path)
     return captured
 

@@ -44,11 +44,12 @@ class Outcome:
 
     def apply(self, captured: Captured | None, namespace: dict[str, Any] | None) -> None:
         """Write into the live objects and names; without them, build fresh objects."""
-        from .capture import load_outcome
+        from .capture import ambient, load_outcome
 
         with self._folder(OUTCOME) as outcome:
             if captured is not None:
                 reply = captured.apply(outcome)
+                ambient.restore(reply["ambient"])
             else:
                 with self._folder(PAYLOAD) as payload:
                     reply = load_outcome(outcome, payload)

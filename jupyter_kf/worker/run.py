@@ -22,7 +22,7 @@ from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
 from .child import PEER_LOST
 from .link import Link
 from .output import Output
-from .work import Finished, perform, variables_of
+from .work import Finished, perform
 
 if TYPE_CHECKING:
     import socket
@@ -83,7 +83,7 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
     if joined and finished.error is None:
         from ..parallel import agree
 
-        agree(variables_of(arrival))
+        agree(arrival.variables())
     if place.rank == 0:
         with tempfile.TemporaryDirectory() as scratch:
             target = store.local(job_path(spec.name, OUTCOME)) or Path(scratch)

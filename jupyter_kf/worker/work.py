@@ -6,13 +6,13 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..capture import ambient
 from ..capture.call import Call
 from ..capture.cell import Cell
 from ..errors import CaptureError
 from ..frames import to_plain
 
 if TYPE_CHECKING:
-    from ..capture import Arrival
     from .link import Link
     from .output import Output
 
@@ -35,20 +35,14 @@ class Finished:
             "deleted": self.deleted,
             "error": self.error,
             "frames": self.frames,
+            "ambient": ambient.snapshot(),
         }
 
 
-def variables_of(arrival: Arrival) -> list[Any]:
-    """Give the TensorFlow variables that arrived: what all ranks must agree on at the end."""
-    if "tensorflow" not in sys.modules:
-        return []
-    import tensorflow as tf
-
-    return [obj for _, obj in sorted(arrival.objects.items()) if isinstance(obj, tf.Variable)]
-
-
-def perform(work: object, output: Output, link: Link) -> Finished:
-    """Run a cell or a call between the log's marks; its errors are part of what it leaves."""
+def perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
+    """Run the payload's cell or call between the log's marks; its errors are part of what it leaves."""
+    work = payload["work"]
+    ambient.restore(payload["ambient"])
     output.begin()
     try:
         if isinstance(work, Cell):
