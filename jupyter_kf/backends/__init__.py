@@ -21,9 +21,13 @@ def connect(name: str | None = None, store: ArtifactStore | None = None) -> Back
             from .local import LocalBackend
 
             return LocalBackend(store)
+        case "kubernetes":
+            from .kubernetes import KubernetesBackend
+
+            return KubernetesBackend(store)
         case "memory":
             from .memory import MemoryBackend
 
             return MemoryBackend(store)
         case other:
-            raise SpecError(f"There is no backend {other!r}; backends: local.")
+            raise SpecError(f"There is no backend {other!r}; backends: local, kubernetes.")

@@ -32,9 +32,19 @@ USER = 1000
 _PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 _BUSYBOX = Path("/bin/busybox")
 _LEFT_OUT = re.compile(
-    r"/(test|tests|site-packages|dist-packages|__pycache__|idlelib|tkinter|ensurepip|config-3[^/]*)(/|$)"
+    r"/(test|tests|site-packages|dist-packages|idlelib|tkinter|ensurepip|config-3[^/]*)(/|$)"
 )
-_ALSO = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc_s.so.1", "libstdc++.so.6")
+# What the dynamic linker loads without being asked for it, or packages' own modules ask for.
+_ALSO = (
+    "nss_files.so.2",
+    "nss_dns.so.2",
+    "resolv.so.2",
+    "gcc_s.so.1",
+    "stdc++.so.6",
+    "m.so.6",
+    "pthread.so.0",
+)
+_ALSO += ("dl.so.2", "rt.so.1", "util.so.1", "anl.so.1")
 _ACCOUNTS = f"root:x:0:0:root:/root:/bin/sh\nuser:x:{USER}:{USER}:user:/tmp:/bin/sh\n"
 
 
@@ -56,9 +66,9 @@ class Archive:
         info.type, info.mode = tarfile.DIRTYPE, mode
         self._tar.addfile(info)
 
-    def file(self, path: str, data: bytes, mode: int = 0o644) -> None:
+    def file(self, path: str, data: bytes, mode: int = 0o644, mtime: float = 0) -> None:
         info = tarfile.TarInfo(self._claim(path))
-        info.size, info.mode = len(data), mode
+        info.size, info.mode, info.mtime = len(data), mode, mtime
         self._tar.addfile(info, io.BytesIO(data))
 
     def link(self, path: str, target: str) -> None:
@@ -70,7 +80,8 @@ class Archive:
         """A file of the machine, to the same place unless another is given; links are followed."""
         path = _merged(str(source)) if path is None else path
         if path.strip("/") not in self._known:
-            self.file(path, source.read_bytes(), source.stat().st_mode & 0o755)
+            facts = source.stat()  # compiled modules are valid for one time of their source only
+            self.file(path, source.read_bytes(), facts.st_mode & 0o755, facts.st_mtime)
 
     def _claim(self, path: str) -> str:
         name = path.strip("/")
@@ -93,7 +104,8 @@ def _libraries(binaries: list[Path]) -> Iterator[Path]:
     listing = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, timeout=120)
     found = set(re.findall(r"(?:=> |^\t)(/\S+)", listing.stdout, re.MULTILINE))
     places = {Path(path).parent for path in found}
-    found |= {str(place / name) for place in places for name in _ALSO if (place / name).exists()}
+    also = {place / f"lib{name}" for place in places for name in _ALSO}
+    found |= {str(path) for path in also if path.exists()}
     yield from map(Path, sorted(found))
 
 

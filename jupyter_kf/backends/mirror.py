@@ -1,0 +1,136 @@
+"""A live copy of the cluster's objects of our jobs: listed once, then watched.
+
+It never misses a state: when a watch cannot go on, the objects are listed anew. It never spins:
+it comes back to a server that fails with longer and longer pauses, until that answers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from ..errors import BackendError, Forbidden, NotFound
+from .apiserver import Expired
+from .manifests import JOB_LABEL
+from .observed import spec_or_none, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from ..spec import JobStatus
+    from .apiserver import ApiServer, Object
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+# The events that say why a Job has no pods; what is wrong with a pod stands in the pod.
+REFUSALS = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate"}
+
+
+def statuses(jobs: Iterable[Object], pods: Iterable[Object], events: Iterable[Object]) -> list[JobStatus]:
+    """Put the statuses of all our jobs together, the newest first."""
+    by_job: dict[str, tuple[list[Object], list[Object]]] = {}
+    for pod in pods:
+        name = pod["metadata"].get("labels", {}).get(JOB_LABEL, "")
+        by_job.setdefault(name, ([], []))[0].append(pod)
+    for event in events:
+        by_job.setdefault(event["involvedObject"]["name"], ([], []))[1].append(event)
+    found = [status_of(job, *_own(job, by_job)) for job in jobs if spec_or_none(job)]
+    return sorted(found, key=lambda s: (-s.spec.created, s.name))
+
+
+def _own(
+    job: Object, by_job: dict[str, tuple[list[Object], list[Object]]]
+) -> tuple[list[Object], list[Object]]:
+    """The pods and events of this Job, not of an earlier one of its name."""
+    pods, events = by_job.get(job["metadata"]["name"], ([], []))
+    uid = job["metadata"]["uid"]
+    owned = [p for p in pods if any(o["uid"] == uid for o in p["metadata"].get("ownerReferences", []))]
+    return owned, [e for e in events if e["involvedObject"].get("uid") == uid]
+
+
+class Mirror:
+    """Jobs, pods and events as they are now. It runs while somebody holds it: ``async with``."""
+
+    def __init__(self, api: ApiServer, selector: str) -> None:
+        self._api = api
+        self._queries = {"jobs": {"labelSelector": selector}, "pods": {"labelSelector": selector}}
+        self._queries["events"] = REFUSALS
+        self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in self._queries}
+        self._holders = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listed: set[str] = set()
+        self._changed = asyncio.Event()
+        self._trouble: BackendError | Forbidden | None = None
+
+    async def __aenter__(self) -> Mirror:
+        self._holders += 1
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._follow(kind)) for kind in self._queries]
+        while len(self._listed) < len(self._queries):
+            if self._trouble is not None:
+                trouble = self._trouble
+                await self.__aexit__()
+                raise trouble
+            await self._changed.wait()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._holders -= 1
+        if self._holders:
+            return
+        tasks, self._tasks, self._trouble = self._tasks, [], None
+        self._listed.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def statuses(self) -> list[JobStatus]:
+        """The statuses of all jobs, the newest first."""
+        return statuses(*(list(self._objects[kind].values()) for kind in ("jobs", "pods", "events")))
+
+    async def changes(self) -> AsyncIterator[list[JobStatus]]:
+        """Give the statuses now, and again after every change."""
+        while True:
+            changed = self._changed
+            yield self.statuses()
+            await changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _follow(self, kind: str) -> None:
+        """Keep one kind up to date for ever."""
+        pause, version = _FIRST_PAUSE, ""
+        while True:
+            try:
+                if not version:
+                    version = await self._list(kind)
+                async for event in self._api.watch(kind, version, **self._queries[kind]):
+                    version = self._take(kind, event)
+                    pause = _FIRST_PAUSE
+            except (Expired, NotFound):
+                version = ""
+            except (BackendError, Forbidden) as err:
+                if kind not in self._listed:
+                    self._trouble = err
+                    self._wake()
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _list(self, kind: str) -> str:
+        found = await self._api.list(kind, **self._queries[kind])
+        self._objects[kind] = {item["metadata"]["uid"]: item for item in found.get("items") or []}
+        self._listed.add(kind)
+        self._wake()
+        return str(found["metadata"]["resourceVersion"])
+
+    def _take(self, kind: str, event: Object) -> str:
+        found = event["object"]
+        if event["type"] == "DELETED":
+            self._objects[kind].pop(found["metadata"]["uid"], None)
+        elif event["type"] != "BOOKMARK":
+            self._objects[kind][found["metadata"]["uid"]] = found
+        if event["type"] != "BOOKMARK":
+            self._wake()
+        return str(found["metadata"]["resourceVersion"])
