@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import BackendError, NotFound, SpecError
-from ..names import label_value
+from ..names import is_job_name, label_value
 from ..profiles import find
 from ..store import APPLIED, ArtifactStore, job_path, log_path
 from . import manifests
@@ -107,7 +107,7 @@ class KubernetesBackend(Backend):
 
     async def get(self, name: str) -> JobStatus:
         try:
-            job = await self.api.get("jobs", name)
+            job = await self._get_job(name)
         except NotFound as err:
             raise NotFound(
                 f"There is no job {name!r} in the namespace {await self.api.namespace()}."
@@ -121,6 +121,11 @@ class KubernetesBackend(Backend):
         if not found:
             raise NotFound(f"{name!r} is a Job of the cluster, but none of jupyter_kf.")
         return self._with_applied(found[0])
+
+    async def _get_job(self, name: str) -> Object:
+        if not is_job_name(name):
+            raise NotFound(f"No job can have the name {name!r}.")
+        return await self.api.get("jobs", name)
 
     def _with_applied(self, status: JobStatus) -> JobStatus:
         if status.state.finished and self.store.has(job_path(status.name, APPLIED)):

@@ -7,6 +7,7 @@ of users stand in JSON strings and in lists of arguments only, never in a shell'
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ ATTEMPTS = 3
 _SOURCE_LIMIT = 32 * 1024
 _GRACE_SECONDS = 30
 _KEEP_SECONDS = 7 * 24 * 3600
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # By what the entries of a list are told apart when lists are merged; other lists are replaced.
 _MERGE_KEYS = {"containers": "name", "volumes": "name", "env": "name", "volumeMounts": "mountPath"}
 
@@ -186,4 +188,10 @@ def merge(base: Any, changes: Any, key: str = "") -> Any:
 
 def to_yaml(objects: list[Object]) -> str:
     """Write objects for ``kubectl apply -f``: JSON documents, which are YAML and quote everything."""
-    return "".join(f"---\n{json.dumps(each, indent=2)}\n" for each in objects)
+    return "".join(f"---\n{_quoted(each)}\n" for each in objects)
+
+
+def _quoted(value: Object) -> str:
+    """JSON that YAML reads alike: escapes what breaks lines there, but no pairs of surrogates."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

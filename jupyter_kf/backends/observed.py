@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PEER_LOST = 42
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
-_SHORT = re.compile(r"(\d+) Insufficient ([\w./-]+)")
+_SHORT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.*)', re.DOTALL)
 
@@ -42,8 +42,9 @@ def status_of(job: Object, pods: list[Object], events: list[Object]) -> JobStatu
 def _ended(job: Object, seen: JobStatus, pods: list[Object]) -> JobStatus | None:
     status = job.get("status", {})
     true = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
-    done = true.get("Complete") or true.get("SuccessCriteriaMet")
-    failed = true.get("Failed") or true.get("FailureTarget")
+    # The first of each pair comes when the end is certain, the second when all pods have gone.
+    done = true.get("SuccessCriteriaMet") or true.get("Complete")
+    failed = true.get("FailureTarget") or true.get("Failed")
     if not done and CANCELLED_ANNOTATION in job["metadata"].get("annotations", {}):
         if status.get("active") and not failed:
             return None
@@ -51,7 +52,10 @@ def _ended(job: Object, seen: JobStatus, pods: list[Object]) -> JobStatus | None
     if done:
         told = _told(_of_index(pods, 0))
         state = JobState(told.get("state", JobState.SUCCEEDED))
-        return replace(seen, state=state, reason=told.get("reason", ""), finished=_time(done))
+        replicas = tuple(replace(r, state=JobState.SUCCEEDED, reason="", exit_code=0) for r in seen.replicas)
+
+        reason = told.get("reason", "")
+        return replace(seen, state=state, reason=reason, replicas=replicas, finished=_time(done))
     if failed:
         reason = _first_failure(seen, pods) or f"The cluster ended the job: {failed.get('message', '')}"
         return replace(seen, state=JobState.FAILED, reason=reason, finished=_time(failed))
