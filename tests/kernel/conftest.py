@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import queue
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_client.manager import KernelManager
 
-from jupyter_kf.backends import warm
-from jupyter_kf.store import STORE_VARIABLE
-from tests.conftest import processes_of, wait_until
+from tests.warmth import place, warm_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["place", "warm_place"]
 
 SETUP = """
 import os; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -116,25 +114,6 @@ def _take(reply: Reply, message: dict[str, Any]) -> bool:
         reply.ename, reply.evalue = content["ename"], content["evalue"]
         reply.traceback = "\n".join(content["traceback"])
     return bool(kind == "status" and content["execution_state"] == "idle")
-
-
-@pytest.fixture(scope="module")
-def warm_place() -> Iterator[Path]:
-    """One warm process for all tests of a file: importing TensorFlow is what takes long."""
-    folder = Path(tempfile.mkdtemp(prefix="kf-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(warm.RUNTIME_VARIABLE, str(folder))
-        yield folder
-        warm.stop()
-        wait_until(lambda: not processes_of(folder), "processes were left behind", 20)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(autouse=True)
-def place(warm_place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the test have its own store."""
-    monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "store"))
-    monkeypatch.setenv(warm.RUNTIME_VARIABLE, str(warm_place))
 
 
 @pytest.fixture
