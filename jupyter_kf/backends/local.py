@@ -7,6 +7,7 @@ runs inside a job is `jupyter_kf.worker`, which it never imports.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -14,21 +15,25 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import BackendError, NotFound, SpecError
-from ..locks import hold, is_held, lock, open_lock
-from ..spec import JobSpec, JobState, JobStatus, Replica
+from ..locks import hold, is_held, make_held
+from ..names import is_job_name
+from ..spec import JobSpec, JobState, JobStatus
 from ..store import APPLIED, LOGS, OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
 from . import warm
 from .base import Backend, JobEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 _LOCK = "supervisor.lock"
 _WATCH_INTERVAL = 0.1
 _LOG_INTERVAL = 0.03
-# A supervisor gives its ranks 5 s to end and looks for requests ten times a second.
+# A supervisor gives its ranks 5 s to end and looks for requests ten times a second; one that the
+# warm process has not forked yet may have to wait for the import of TensorFlow.
 _CANCEL_PATIENCE = 10.0
+_FORK_PATIENCE = 120.0
+_KILLED = "Its supervisor was killed; the log of the supervisor may say more."
 
 
 class LocalBackend(Backend):
@@ -48,26 +53,31 @@ class LocalBackend(Backend):
         return self._root / job_path(name)
 
     async def launch(self, spec: JobSpec) -> None:
-        folder = self._folder(spec.name)
+        await asyncio.to_thread(self._launch, spec.name)
+
+    def _launch(self, name: str) -> None:
+        folder = self._folder(name)
         (folder / LOGS).mkdir(mode=0o700, exist_ok=True)
-        fd = open_lock(folder / _LOCK)
-        log = os.open(folder / LOGS / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            if not lock(fd):
-                raise SpecError(f"There is a job {spec.name!r} already.")
-            await asyncio.to_thread(warm.start_supervisor, str(self._root), spec.name, [fd, log])
+            # Held from the first moment: a lock that is free means that the supervisor is gone.
+            fd = make_held(folder / _LOCK)
+        except FileExistsError as err:
+            raise SpecError(f"There is a job {name!r} already.") from err
+        try:
+            with (folder / LOGS / "supervisor.log").open("ab") as log:
+                warm.start_supervisor(str(self._root), name, [fd, log.fileno()])
         finally:
             os.close(fd)
-            os.close(log)
 
     async def list(self) -> list[JobStatus]:
-        return list(self._all())
+        found = await asyncio.to_thread(self._all)
+        return sorted(found.values(), key=lambda s: (-s.spec.created, s.name))
 
-    def _all(self) -> Sequence[JobStatus]:
-        found = [status for name in self.store.list("jobs") if (status := self._status(name))]
-        for gone in self._seen.keys() - {status.name for status in found}:
-            del self._seen[gone]
-        return sorted(found, key=lambda s: (-s.spec.created, s.name))
+    def _all(self) -> dict[str, JobStatus]:
+        found = {name: status for name in self.store.list("jobs") if (status := self._status(name))}
+        for gone in set(self._seen) - set(found):
+            self._seen.pop(gone, None)
+        return found
 
     async def get(self, name: str) -> JobStatus:
         status = self._status(name)
@@ -78,52 +88,51 @@ class LocalBackend(Backend):
     def _status(self, name: str) -> JobStatus | None:
         """Read a job's status; None for a folder that is not (or not yet, or no more) a job."""
         folder = self._folder(name)
-        held = is_held(folder / _LOCK)
-        try:
-            when = (folder / STATUS).stat()
-            mark: object = (when.st_mtime_ns, when.st_ino, held, (folder / APPLIED).exists())
-        except FileNotFoundError:
-            mark = held
+        if not is_job_name(name) or not (folder / _LOCK).exists():
+            return None
+        # Asked before the read: what a supervisor wrote until its end is then in what is read.
         known = self._seen.get(name)
+        held = not (known and known[1].state.finished) and is_held(folder / _LOCK)
+        mark = (_mark(folder / STATUS), _mark(folder / APPLIED), held)
         if known and known[0] == mark:
             return known[1]
         try:
             spec = JobSpec.from_dict(self.store.get_json(job_path(name, SPEC)))
+            status = self._read(spec)
         except NotFound:
             return None
-        status = self._read(spec)
+        except (BackendError, SpecError) as err:
+            status = JobStatus(JobSpec(name), JobState.FAILED, f"Its record cannot be read: {err}")
         if not status.state.finished and not held:
-            status = self._lost(spec, status)
+            status = self._lost(status)
         self._seen[name] = (mark, status)
         return status
 
     def _read(self, spec: JobSpec) -> JobStatus:
-        try:
-            now: dict[str, Any] = self.store.get_json(job_path(spec.name, STATUS))
-        except NotFound:
-            return JobStatus(spec, reason="Waiting for its supervisor to start.")
-        if self.store.has(job_path(spec.name, APPLIED)):
-            now |= self.store.get_json(job_path(spec.name, APPLIED))
+        now: dict[str, Any] = {"reason": "Waiting for its supervisor to start."}
+        for part in (STATUS, APPLIED):
+            with contextlib.suppress(NotFound):
+                now |= self.store.get_json(job_path(spec.name, part))
         return JobStatus.from_dict({**now, "spec": spec.to_dict()})
 
-    def _lost(self, spec: JobSpec, last: JobStatus) -> JobStatus:
+    def _lost(self, last: JobStatus) -> JobStatus:
         """Say what became of a job whose supervisor is gone without a word."""
-        if self.store.has(job_path(spec.name, OUTCOME, SUMMARY)):
-            told = self.store.get_json(job_path(spec.name, OUTCOME, SUMMARY))
-            return dataclasses.replace(last, state=JobState(told["state"]), reason=told["reason"])
+        state, reason, rank_reason = JobState.FAILED, _KILLED, "its supervisor was killed"
+        if self.store.has(job_path(last.name, OUTCOME, SUMMARY)):
+            told = self.store.get_json(job_path(last.name, OUTCOME, SUMMARY))
+            state, reason, rank_reason = JobState(told["state"]), told["reason"], ""
+        elif self.store.has(job_path(last.name, REQUESTS, "cancel")):
+            state, reason, rank_reason = JobState.CANCELLED, "Cancelled.", ""
         replicas = tuple(
-            r if r.state.finished else Replica(r.index, JobState.FAILED, "its supervisor was killed")
+            r if r.state.finished else dataclasses.replace(r, state=state, reason=rank_reason)
             for r in last.replicas
         )
-        if self.store.has(job_path(spec.name, REQUESTS, "cancel")):
-            return dataclasses.replace(last, state=JobState.CANCELLED, reason="Cancelled.", replicas=replicas)
-        reason = "Its supervisor was killed; the log of the supervisor may say more."
-        return dataclasses.replace(last, state=JobState.FAILED, reason=reason, replicas=replicas)
+        return dataclasses.replace(last, state=state, reason=reason, replicas=replicas)
 
     async def watch(self) -> AsyncIterator[JobEvent]:
         known: dict[str, JobStatus] = {}
         while True:
-            now = {status.name: status for status in await asyncio.to_thread(self._all)}
+            now = await asyncio.to_thread(self._all)
             for name, status in now.items():
                 if name not in known:
                     yield JobEvent("added", status)
@@ -141,7 +150,7 @@ class LocalBackend(Backend):
             raise NotFound(f"The job {name!r} has no rank {rank}.")
         path = self._root / log_path(name, rank)
         while True:
-            # Asked before the read: what a job wrote until its end is then in what is read.
+            # Asked before the read, as above.
             status = self._status(name)
             ended = status is None or status.state.finished
             if data := _tail(path, start):
@@ -153,30 +162,53 @@ class LocalBackend(Backend):
                 await asyncio.sleep(_LOG_INTERVAL)
 
     async def cancel(self, name: str) -> None:
-        status = await self.get(name)
-        if status.state.finished:
+        if (await self.get(name)).state.finished:
             return
         self.store.put(job_path(name, REQUESTS, "cancel"), b"")
-        deadline = time.monotonic() + _CANCEL_PATIENCE
+        forked = self.store.has(job_path(name, STATUS))
+        if await self._ends(name, _CANCEL_PATIENCE if forked else _FORK_PATIENCE):
+            return
+        self._kill(name)
+        if not await self._ends(name, _CANCEL_PATIENCE):
+            raise BackendError(f"The supervisor of the job {name!r} was killed and does not end.")
+
+    async def _ends(self, name: str, patience: float) -> bool:
+        """Wait at most ``patience`` seconds for a job's end."""
+        deadline = time.monotonic() + patience
         while not (await self.get(name)).state.finished:
             if time.monotonic() > deadline:
-                self._kill(name)
-                deadline = time.monotonic() + _CANCEL_PATIENCE
+                return False
             await asyncio.sleep(_WATCH_INTERVAL)
+        return True
 
     def _kill(self, name: str) -> None:
         """Kill a supervisor that does not answer; its ranks are killed with it by the system."""
-        if not is_held(self._folder(name) / _LOCK):
+        try:
+            handle = os.pidfd_open(self.store.get_json(job_path(name, STATUS))["pid"])
+        except NotFound as err:
+            raise BackendError(f"The warm process does not start the job {name!r}; see %kf stop.") from err
+        except ProcessLookupError:
             return
-        pid = self.store.get_json(job_path(name, STATUS)).get("pid")
-        if not isinstance(pid, int):
-            raise BackendError(f"The supervisor of {name!r} does not answer and has not said who it is.")
-        os.kill(pid, signal.SIGKILL)
+        try:
+            # Asked after the open: whoever holds the lock now is the process that was opened.
+            if is_held(self._folder(name) / _LOCK):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
 
     async def delete(self, name: str) -> None:
         await self.cancel(name)
         with hold(self._folder(name) / _LOCK):
-            self.store.delete(job_path(name))
+            await asyncio.to_thread(self.store.delete, job_path(name))
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Give what changes whenever a file is written anew."""
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    return seen.st_mtime_ns, seen.st_ino
 
 
 def _tail(path: Path, start: int) -> bytes:

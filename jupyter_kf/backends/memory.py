@@ -7,7 +7,9 @@ contract of `Backend`; the payload is not looked at.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import NotFound, SpecError
@@ -16,13 +18,13 @@ from ..store import job_path
 from .base import Backend, JobEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from ..store import ArtifactStore
 
 
 class MemoryBackend(Backend):
-    """Jobs in a dict; `tell` and `write` play the part of the replicas."""
+    """Jobs in a dict; `tell` and `write` play the part of the replicas, from any thread."""
 
     name: ClassVar[str] = "memory"
 
@@ -30,61 +32,68 @@ class MemoryBackend(Backend):
         super().__init__(store)
         self._jobs: dict[str, JobStatus] = {}
         self._logs: dict[tuple[str, int], bytes] = {}
-        self._watchers: set[asyncio.Queue[JobEvent]] = set()
-        self._changed = asyncio.Event()
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Queue[JobEvent | None]]] = set()
+        self._lock = threading.RLock()
 
     async def launch(self, spec: JobSpec) -> None:
-        if spec.name in self._jobs:
-            raise SpecError(f"There is a job {spec.name!r} already.")
-        replicas = tuple(Replica(i) for i in range(spec.replicas))
-        self._emit("added", JobStatus(spec, replicas=replicas))
+        with self._lock:
+            if spec.name in self._jobs:
+                raise SpecError(f"There is a job {spec.name!r} already.")
+            replicas = tuple(Replica(i) for i in range(spec.replicas))
+            self._jobs[spec.name] = JobStatus(spec, replicas=replicas)
+            self._send(JobEvent("added", self._jobs[spec.name]))
 
     def tell(self, name: str, state: JobState, reason: str = "", *, at: float = 0.0) -> None:
         """Let a job and all its replicas come into ``state`` at the time ``at``."""
-        old = self._find(name)
-        replicas = tuple(dataclasses.replace(r, state=state) for r in old.replicas)
-        new = dataclasses.replace(old, state=state, reason=reason, replicas=replicas)
-        if state is JobState.RUNNING:
-            new = dataclasses.replace(new, started=at)
-        elif state.finished:
-            new = dataclasses.replace(new, finished=at)
-        self._emit("modified", new)
+        with self._lock:
+            old = self._find(name)
+            replicas = tuple(dataclasses.replace(r, state=state) for r in old.replicas)
+            new = dataclasses.replace(old, state=state, reason=reason, replicas=replicas)
+            if state is JobState.RUNNING:
+                new = dataclasses.replace(new, started=at)
+            elif state.finished:
+                new = dataclasses.replace(new, finished=at)
+            self._jobs[name] = new
+            self._send(JobEvent("modified", new))
 
     def write(self, name: str, data: bytes, rank: int = 0) -> None:
         """Let a replica's log grow."""
-        self._find(name)
-        self._logs[name, rank] = self._logs.get((name, rank), b"") + data
-        self._wake()
+        with self._lock:
+            self._find(name)
+            self._logs[name, rank] = self._logs.get((name, rank), b"") + data
+            self._send(None)
 
     async def list(self) -> list[JobStatus]:
-        return sorted(self._jobs.values(), key=lambda s: (-s.spec.created, s.name))
+        with self._lock:
+            return sorted(self._jobs.values(), key=lambda s: (-s.spec.created, s.name))
 
     async def watch(self) -> AsyncIterator[JobEvent]:
-        queue: asyncio.Queue[JobEvent] = asyncio.Queue()
-        for status in await self.list():
-            queue.put_nowait(JobEvent("added", status))
-        self._watchers.add(queue)
-        try:
+        with contextlib.ExitStack() as stack:
+            with self._lock:  # nothing happens between the list and the first event
+                known = await self.list()
+                queue = stack.enter_context(self._listen())
+            for status in known:
+                yield JobEvent("added", status)
             while True:
-                yield await queue.get()
-        finally:
-            self._watchers.discard(queue)
+                if event := await queue.get():
+                    yield event
 
     async def logs(
         self, name: str, rank: int = 0, *, start: int = 0, follow: bool = False
     ) -> AsyncIterator[bytes]:
         if not 0 <= rank < self._find(name).spec.replicas:
             raise NotFound(f"The job {name!r} has no rank {rank}.")
-        while True:
-            changed = self._changed
-            status = self._jobs.get(name)
-            data = self._logs.get((name, rank), b"")[start:]
-            if data:
-                start += len(data)
-                yield data
-            if not follow or status is None or status.state.finished:
-                return
-            await changed.wait()
+        with self._listen() as queue:
+            while True:
+                with self._lock:
+                    status = self._jobs.get(name)
+                    data = self._logs.get((name, rank), b"")[start:]
+                if data:
+                    start += len(data)
+                    yield data
+                if not follow or status is None or status.state.finished:
+                    return
+                await queue.get()
 
     async def cancel(self, name: str) -> None:
         if not self._find(name).state.finished:
@@ -92,11 +101,12 @@ class MemoryBackend(Backend):
 
     async def delete(self, name: str) -> None:
         await self.cancel(name)
-        status = self._jobs.pop(name)
-        for key in [k for k in self._logs if k[0] == name]:
-            del self._logs[key]
+        with self._lock:
+            status = self._jobs.pop(name)
+            for key in [k for k in self._logs if k[0] == name]:
+                del self._logs[key]
+            self._send(JobEvent("removed", status))
         self.store.delete(job_path(name))
-        self._send(JobEvent("removed", status))
 
     def _find(self, name: str) -> JobStatus:
         try:
@@ -104,15 +114,18 @@ class MemoryBackend(Backend):
         except KeyError:
             raise NotFound(f"There is no job {name!r}.") from None
 
-    def _emit(self, kind: str, status: JobStatus) -> None:
-        self._jobs[status.name] = status
-        self._send(JobEvent("added" if kind == "added" else "modified", status))
+    @contextlib.contextmanager
+    def _listen(self) -> Iterator[asyncio.Queue[JobEvent | None]]:
+        """Give a queue that gets every event, and None when a log has grown."""
+        queue: asyncio.Queue[JobEvent | None] = asyncio.Queue()
+        listener = (asyncio.get_running_loop(), queue)
+        self._listeners.add(listener)
+        try:
+            yield queue
+        finally:
+            self._listeners.discard(listener)
 
-    def _send(self, event: JobEvent) -> None:
-        for queue in self._watchers:
-            queue.put_nowait(event)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _send(self, event: JobEvent | None) -> None:
+        for loop, queue in list(self._listeners):
+            with contextlib.suppress(RuntimeError):  # a loop that was closed listens no more
+                loop.call_soon_threadsafe(queue.put_nowait, event)

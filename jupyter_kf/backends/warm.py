@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -25,27 +26,34 @@ from ..errors import BackendError
 from ..locks import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 RUNTIME_VARIABLE = "JUPYTER_KF_RUNTIME"
 # Read when a library is imported, so processes that differ in them cannot share an import.
-_IMPORT_TIME = ("TF_", "CUDA", "NVIDIA", "XLA", "OMP_", "MKL_", "KERAS", "LD_", "PYTHON", "JUPYTER_KF_IDLE")
+_IMPORT_TIME = ("TF_", "CUDA", "NVIDIA", "XLA", "OMP_", "MKL_", "KERAS", "LD_", "PYTHON")
+_OURS = ("JUPYTER_KF_IDLE", "JUPYTER_KF_PRELOAD")
+_PATIENCE = 10.0
+# A socket's name ends at 107 bytes, and the folder of one kind of warm process is still to come.
+_LONGEST = 107 - len("/0123456789ab/socket")
 
 
 def runtime_folder() -> Path:
     """Give this user's folder for sockets and locks of this machine.
 
-    ``JUPYTER_KF_RUNTIME`` names another one. The path must be short: a socket's name ends at 107
-    characters.
+    ``JUPYTER_KF_RUNTIME`` names another one; its path must be short.
     """
     given = os.environ.get(RUNTIME_VARIABLE)
     folder = Path(given) if given else Path(tempfile.gettempdir()) / f"jupyter_kf-{os.getuid()}"
+    if len(os.fsencode(folder)) > _LONGEST:
+        raise BackendError(
+            f"{folder} is too long for a socket's name; set {RUNTIME_VARIABLE} to a shorter one."
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as err:
         raise BackendError(f"{folder} cannot be made ({err.strerror}); set {RUNTIME_VARIABLE}.") from err
-    seen = folder.stat()
-    if seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+    seen = folder.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
         raise BackendError(f"{folder} is open to other users; remove it or set {RUNTIME_VARIABLE}.")
     return folder
 
@@ -62,28 +70,32 @@ def start_supervisor(store: str, job: str, fds: Sequence[int]) -> None:
         "cwd": str(Path.cwd()),
         "path": sys.path,
     }
-    with hold(folder / "start.lock"), _connect(folder) as connection:
-        _send(connection, request, fds)
+    address = folder / "socket"
+    with hold(folder / "start.lock", _PATIENCE):
+        with _open(address) as connection:
+            if connection is not None:
+                _send(connection, request, fds)
+                return
+        _start(folder, address)
+        with _open(address) as connection:
+            if connection is None:
+                raise BackendError(f"The warm process could not be started; see {folder / 'log'}.")
+            _send(connection, request, fds)
 
 
 def stop() -> None:
     """End this user's warm processes; jobs that run go on."""
     for address in runtime_folder().glob("*/socket"):
-        with (
-            contextlib.suppress(OSError),
-            hold(address.with_name("start.lock")),
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
-        ):
-            connection.connect(str(address))
-            _send(connection, {"end": True}, ())
-            address.unlink()
+        with hold(address.with_name("start.lock"), _PATIENCE), _open(address) as connection:
+            if connection is not None:
+                _send(connection, {"end": True}, ())
+                address.unlink(missing_ok=True)
 
 
 def _send(connection: socket.socket, request: dict[str, Any], fds: Sequence[int]) -> None:
     body = json.dumps(request).encode()
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     try:
-        connection.settimeout(10)
         connection.sendmsg([len(body).to_bytes(8, "big")], rights)
         connection.sendall(body)
     except OSError as err:
@@ -92,27 +104,28 @@ def _send(connection: socket.socket, request: dict[str, Any], fds: Sequence[int]
 
 def _key() -> str:
     """Name the kind of warm process that serves this one."""
-    settings = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_IMPORT_TIME))
+    settings = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith((*_IMPORT_TIME, *_OURS)))
     here = Path(__file__).parent.parent
     # An installation changes the time of its folder; an edit in place that of a file of ours.
-    places = [Path(p) for p in sys.path if p and Path(p).is_dir()] + sorted(here.rglob("*.py"))
+    installed = [Path(p) for p in sys.path if p.endswith("-packages") and Path(p).is_dir()]
+    places = [*installed, *sorted(here.rglob("*.py"))]
     about = [sys.executable, sys.prefix, *settings, *(f"{p}={p.stat().st_mtime_ns}" for p in places)]
     return hashlib.sha256("\0".join(about).encode()).hexdigest()[:12]
 
 
-def _connect(folder: Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    address = folder / "socket"
-    try:
+@contextlib.contextmanager
+def _open(address: Path) -> Iterator[socket.socket | None]:
+    """Connect to a warm process; None where there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PATIENCE)
         try:
             connection.connect(str(address))
         except (FileNotFoundError, ConnectionRefusedError):
-            _start(folder, address)
-            connection.connect(str(address))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+            yield None
+            return
+        except OSError as err:
+            raise BackendError(f"The warm process does not answer at {address}: {err}.") from err
+        yield connection
 
 
 def _start(folder: Path, address: Path) -> None:

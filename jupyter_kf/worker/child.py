@@ -12,10 +12,11 @@ import os
 import signal
 import socket
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .system import die_with_parent
+from .system import die_with_parent, flush_c_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +39,7 @@ class Child:
     failure: dict[str, Any] | None = None
     exit_code: int | None = None
     ended: float = 0.0
+    silent: bool = False
     _held: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -49,13 +51,14 @@ class Child:
         if pid:
             theirs.close()
             ours.setblocking(False)
+            with contextlib.suppress(OSError):
+                os.setpgid(pid, pid)  # in both processes, as nobody knows which is first
             return cls(rank, pid, ours)
-        code = 70
+        code = None
         try:
             die_with_parent(parent)
             os.setpgid(0, 0)
-            ours.close()
-            for fd in close:
+            for fd in (ours.detach(), *close):
                 os.close(fd)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -63,9 +66,13 @@ class Child:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(log_fd, 1)
             os.dup2(log_fd, 2)
+            os.close(log_fd)
             code = run(theirs)
         finally:
-            os._exit(code)
+            if code is None:
+                traceback.print_exc()
+            flush_c_streams()
+            os._exit(70 if code is None else code)
 
     def tell(self, what: str) -> None:
         """Send the rank a word; one that has gone does not hear it."""
@@ -74,11 +81,15 @@ class Child:
 
     def hear(self) -> None:
         """Take in what the rank has said."""
-        try:
-            while data := self.control.recv(1 << 16):
-                self._held += data
-        except (BlockingIOError, ConnectionResetError):
-            pass
+        while not self.silent:
+            try:
+                data = self.control.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                data = b""
+            self.silent = not data
+            self._held += data
         *lines, self._held = self._held.split(b"\n")
         for line in lines:
             message = json.loads(line)
@@ -94,6 +105,7 @@ class Child:
                 self.hear()
                 self.exit_code = os.waitstatus_to_exitcode(status)
                 self.ended = time.time()
+                self.silent = True
                 self.control.close()
         return self.exit_code is not None
 

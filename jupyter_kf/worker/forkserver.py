@@ -1,14 +1,14 @@
 """A warm process that forks supervisors: TensorFlow imported, no operation run.
 
 Importing TensorFlow takes seconds, forking a process that has done so takes milliseconds. The
-server does nothing else: it holds no job, and a job does not notice when it goes. It ends by
-itself when nobody has asked for a while. Run as ``python -m jupyter_kf.worker.forkserver FD
+server holds no job, and a job does not notice when it goes. It only sweeps up: what a supervisor
+that was killed has left behind is killed too. It ends by itself when no job has run for a while.
+Run as ``python -m jupyter_kf.worker.forkserver FD
 FOLDER`` with a listening Unix socket as FD; `jupyter_kf.backends.warm` is the other end.
 """
 
 from __future__ import annotations
 
-import array
 import contextlib
 import importlib
 import json
@@ -23,8 +23,10 @@ from typing import Any
 
 from ..locks import lock, open_lock
 from .local import run_job
+from .system import adopt_orphans, kill_descendants
 
 IDLE_VARIABLE = "JUPYTER_KF_IDLE"
+PRELOAD_VARIABLE = "JUPYTER_KF_PRELOAD"
 # What a rank needs before the user's code; all that is installed is imported once, here.
 _PRELOAD = (
     "tensorflow",
@@ -38,24 +40,45 @@ _PRELOAD = (
 
 
 def preload() -> None:
-    """Import what ranks need; what is not installed is left to fail where it is used."""
-    for module in _PRELOAD:
+    """Import what ranks need, or what ``JUPYTER_KF_PRELOAD`` names, separated by commas.
+
+    What is not installed is left to fail where it is used.
+    """
+    given = os.environ.get(PRELOAD_VARIABLE)
+    for module in _PRELOAD if given is None else filter(None, given.split(",")):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
 
 
 def serve(listener: socket.socket, folder: Path, idle: float) -> None:
-    """Fork a supervisor for each request until none has come for ``idle`` seconds."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    """Fork a supervisor for each request until no job has run for ``idle`` seconds."""
+    wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    adopt_orphans()
     preload()
+    listener.setblocking(False)
+    supervisors: set[int] = set()
     while True:
-        if select.select([listener], [], [], idle)[0]:
+        _sweep(supervisors)
+        ready, _, _ = select.select([listener.fileno(), wake], [], [], None if supervisors else idle)
+        if wake in ready:
+            os.read(wake, 512)
+        if listener.fileno() in ready:
             connection, _ = listener.accept()
             with connection:
-                if not _answer(connection, listener):
+                if not _answer(connection, supervisors, [listener.fileno(), wake, wake_write]):
                     return
-        elif _leave(listener, folder):
+        if not ready and _leave(listener, folder):
             return
+
+
+def _sweep(supervisors: set[int]) -> None:
+    """Reap the supervisors that have ended; who was orphaned by one comes here and is killed."""
+    for pid in list(supervisors):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            supervisors.discard(pid)
+    kill_descendants(spare=supervisors)
 
 
 def _leave(listener: socket.socket, folder: Path) -> bool:
@@ -70,7 +93,7 @@ def _leave(listener: socket.socket, folder: Path) -> bool:
         os.close(fd)
 
 
-def _answer(connection: socket.socket, listener: socket.socket) -> bool:
+def _answer(connection: socket.socket, supervisors: set[int], close: list[int]) -> bool:
     """Fork a supervisor for one request; False if the request is to end."""
     try:
         request, fds = _receive(connection)
@@ -79,18 +102,20 @@ def _answer(connection: socket.socket, listener: socket.socket) -> bool:
         return True
     if request.get("end"):
         return False
-    if not os.fork():
+    pid = os.fork()
+    if not pid:
         code = 1
         try:
-            listener.close()
-            connection.close()
+            for fd in (*close, connection.detach()):
+                os.close(fd)
             _become(request, fds)
-            run_job(request["store"], request["job"], request["runtime"])
+            run_job(request["store"], request["job"], request["runtime"], fds[:1])
             code = 0
         finally:
             if code:
                 traceback.print_exc()
             os._exit(code)
+    supervisors.add(pid)
     for fd in fds:
         os.close(fd)
     return True
@@ -99,28 +124,31 @@ def _answer(connection: socket.socket, listener: socket.socket) -> bool:
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Read one request: a length, the fds that ride with it, JSON."""
     connection.settimeout(5)
-    fds = array.array("i")
-    head, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_LEN(2 * fds.itemsize))
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    body = b""
-    length = int.from_bytes(head, "big")
-    while len(body) < length:
-        piece = connection.recv(length - len(body))
-        if not piece:
-            raise ValueError("a request broke off")
-        body += piece
-    return json.loads(body), list(fds)
+    head, fds, _, _ = socket.recv_fds(connection, 8, 2, socket.MSG_CMSG_CLOEXEC)
+    try:
+        body = b""
+        length = int.from_bytes(head, "big")
+        while len(body) < length:
+            piece = connection.recv(length - len(body))
+            if not piece:
+                raise ValueError("a request broke off")
+            body += piece
+        return json.loads(body), fds
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
 
 
 def _become(request: dict[str, Any], fds: list[int]) -> None:
     """Turn a fresh fork into the process that the asker would have started."""
     os.setsid()
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, log = fds  # the first is the job's lock: kept open, never used
     os.dup2(log, 1)
     os.dup2(log, 2)
+    os.close(log)
     os.environ.clear()
     os.environ.update(request["environ"])
     os.chdir(request["cwd"])
@@ -131,6 +159,7 @@ def main() -> None:
     """Serve on the socket and folder given on the command line."""
     fd, folder = sys.argv[1:]
     listener = socket.socket(fileno=int(fd))
+    listener.set_inheritable(False)
     serve(listener, Path(folder), float(os.environ.get(IDLE_VARIABLE, "600")))
 
 

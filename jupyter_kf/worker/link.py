@@ -30,6 +30,7 @@ class Link:
         self.stop = stop
         self.interrupted = False
         self._over = threading.Event()
+        self._killing = threading.Lock()
         self._thread = threading.Thread(target=self._listen, name="jupyter_kf-link", daemon=True)
 
     def start(self) -> None:
@@ -42,20 +43,24 @@ class Link:
             self._control.sendall(json.dumps({"said": what, "time": time.time(), **values}).encode() + b"\n")
 
     def over(self) -> None:
-        """The user's code has ended: an interrupt that comes now is too late."""
-        self._over.set()
+        """The user's code has ended: an interrupt that comes now is too late. Main thread only."""
+        with self._killing:
+            self._over.set()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # also one that is on its way already
 
     def _listen(self) -> None:
-        while data := self._control.recv(4096):
-            if b"interrupt" in data and not self.interrupted:
-                self.interrupted = True
-                self._interrupt()
-        os.kill(os.getpid(), signal.SIGKILL)  # the supervisor is gone
+        with contextlib.suppress(ConnectionResetError):
+            while data := self._control.recv(4096):
+                if b"interrupt" in data and not self.interrupted:
+                    self.interrupted = True
+                    self._interrupt()
+        os.killpg(0, signal.SIGKILL)  # the supervisor is gone, and so is all that this rank started
 
     def _interrupt(self) -> None:
         if self.stop is not None:
             self.stop()
             if self._over.wait(_STEP_PATIENCE):
                 return
-        if not self._over.is_set():
-            os.kill(os.getpid(), signal.SIGINT)
+        with self._killing:
+            if not self._over.is_set():
+                os.kill(os.getpid(), signal.SIGINT)

@@ -6,11 +6,10 @@ whoever reads the status can tell a job that runs from one whose supervisor was 
 
 from __future__ import annotations
 
+import contextlib
 import os
-import select
 import signal
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,29 +40,29 @@ class _Status:
             self._store.put_json(self._path, self.now)
 
 
-def run_job(url: str, name: str, runtime: str) -> None:
-    """Run the job ``name`` of the store ``url`` to its end; ``runtime`` is the machine's folder."""
+def run_job(url: str, name: str, runtime: str, held: Sequence[int] = ()) -> None:
+    """Run the job ``name`` of the store ``url`` to its end.
+
+    ``runtime`` is the machine's folder; ``held`` are open files that are the supervisor's alone,
+    its lock above all: a rank, or what it starts, may live a moment longer.
+    """
     store = ArtifactStore(url)
     spec = JobSpec.from_dict(store.get_json(job_path(name, SPEC)))
     status = _Status(store, spec)
     status.write()
-    place = Place(Path(runtime), spec.replicas)
     try:
-        if not _wait_for_slots(store, spec, place, status):
-            status.write(state=JobState.CANCELLED, reason="Cancelled while it waited.", finished=time.time())
-            return
-        ports = Ports(Path(runtime) / "ports", spec.replicas)
-        try:
-            _run_gang(store, spec, status, ports.numbers, [*place.fds(), *ports.fds()])
-        finally:
-            ports.give_back()
+        with contextlib.closing(Place(Path(runtime), spec.replicas)) as place:
+            if not _wait_for_slots(store, spec, place, status):
+                reason = "Cancelled while it waited."
+                status.write(state=JobState.CANCELLED, reason=reason, finished=time.time())
+                return
+            with contextlib.closing(Ports(Path(runtime) / "ports", spec.replicas)) as ports:
+                close = [*held, *place.fds(), *ports.fds()]
+                _run_gang(store, spec, status, ports.numbers, close)
     except Exception as err:
-        traceback.print_exc()
         reason = f"The supervisor failed: {err}"
         status.write(state=JobState.FAILED, reason=reason, finished=time.time())
         raise
-    finally:
-        place.give_back()
 
 
 def _wait_for_slots(store: ArtifactStore, spec: JobSpec, place: Place, status: _Status) -> bool:
@@ -73,7 +72,7 @@ def _wait_for_slots(store: ArtifactStore, spec: JobSpec, place: Place, status: _
         status.write(reason=place.reason())
         if stopped or any(store.has(job_path(spec.name, REQUESTS, r)) for r in ("cancel", "interrupt")):
             return False
-        select.select([], [], [], _TURN)
+        time.sleep(_TURN)
     return True
 
 

@@ -13,7 +13,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..errors import BackendError
-from ..locks import lock, open_lock
+from ..locks import lock, make_held, open_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,32 +22,53 @@ _RANGE = range(20_000, 32_000)
 
 
 class Ports:
-    """``count`` ports of the loopback interface, held until `give_back`."""
+    """``count`` ports of the loopback interface, held until `close`."""
 
     def __init__(self, folder: Path, count: int) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.numbers: list[int] = []
-        self._held: list[int] = []
+        self._held: dict[Path, int] = {}
         for number in random.sample(_RANGE, len(_RANGE)):
             if len(self.numbers) == count:
                 return
-            fd = open_lock(folder / str(number))
-            if lock(fd) and _is_free(number):
-                self._held.append(fd)
-                self.numbers.append(number)
-            else:
-                os.close(fd)
-        self.give_back()
+            self._take(folder / str(number), number)
+        self.close()
         raise BackendError(f"This machine has no {count} free ports from {_RANGE[0]} to {_RANGE[-1]}.")
+
+    def _take(self, path: Path, number: int) -> None:
+        try:
+            fd = make_held(path)
+        except FileExistsError:
+            fd = open_lock(path)  # left by a holder that was killed, or held
+            if not lock(fd) or not _is_still(path, fd):
+                os.close(fd)
+                return
+        self._held[path] = fd
+        if _is_free(number):
+            self.numbers.append(number)
+        else:
+            self._give_back(path)
+
+    def _give_back(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        os.close(self._held.pop(path))
 
     def fds(self) -> list[int]:
         """Give the open files that a child must close, so that it does not hold the ports."""
-        return list(self._held)
+        return list(self._held.values())
 
-    def give_back(self) -> None:
+    def close(self) -> None:
         """Let others have the ports."""
-        while self._held:
-            os.close(self._held.pop())
+        for path in list(self._held):
+            self._give_back(path)
+
+
+def _is_still(path: Path, fd: int) -> bool:
+    """Tell whether an open file still has its name: who gives a port back takes the name away."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def _is_free(number: int) -> bool:

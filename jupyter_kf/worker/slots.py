@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ..locks import lock, open_lock
+from ..locks import lock, make_held, open_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +40,7 @@ class Place:
         self._count = min(count, self._total)
         self._held: list[int] = []
         self._ticket = self._line / f"{time.time_ns():020d}-{os.getpid()}"
-        draft = self._line.with_name(self._ticket.name)
-        self._ticket_fd = open_lock(draft)
-        lock(self._ticket_fd)
-        draft.rename(self._ticket)
+        self._ticket_fd = make_held(self._ticket)
 
     def take(self) -> bool:
         """Take the slots if it is this one's turn and they are free."""
@@ -68,7 +65,7 @@ class Place:
             f"number {self._ahead() + 1} in line."
         )
 
-    def give_back(self) -> None:
+    def close(self) -> None:
         """Free the slots and leave the line."""
         self._drop()
         self._leave_line()
@@ -80,7 +77,7 @@ class Place:
     def _ahead(self) -> int:
         """Count the live tickets before this one, and clear away the dead."""
         count = 0
-        for ticket in sorted(self._line.iterdir()):
+        for ticket in sorted(self._line.glob("[0-9]*")):
             if ticket >= self._ticket:
                 break
             try:

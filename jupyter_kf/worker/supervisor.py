@@ -11,11 +11,11 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import NotFound
 from ..spec import JobState, Replica
-from ..store import REQUESTS, job_path
+from ..store import REQUESTS, ArtifactStore, job_path
 from .child import PEER_LOST, Child
 from .environment import JobEnvironment
 from .system import adopt_orphans, kill_descendants
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..spec import JobSpec
-    from ..store import ArtifactStore
 
 # After the first rank failed, the others have this long to notice by themselves: TensorFlow's
 # heartbeat needs 3 s, and rank 0 may be about to bring back what it has.
@@ -72,7 +71,9 @@ class Supervisor:
         place = JobEnvironment(spec.name, rank, self._addresses, start_timeout=spec.start_timeout)
         others = [c.control.fileno() for c in self.children]
         ours = [*close, *others, self._wake, self._wake_write]
-        return Child.fork(rank, log, lambda control: run(self.store, spec, place, control), ours)
+        # A store of its own: a connection must not be shared by two processes.
+        store = ArtifactStore(self.store.url)
+        return Child.fork(rank, log, lambda control: run(store, spec, place, control), ours)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Wait for the end of all ranks, calling ``changed`` whenever one's state did."""
@@ -127,14 +128,12 @@ class Supervisor:
         return all(ended)
 
     def _listen(self) -> None:
-        fds = [c.control for c in self.children if c.exit_code is None]
-        waiting: list[Any] = [self._wake, *fds]
-        select.select(waiting, [], [], _TICK)
+        fds = [c.control.fileno() for c in self.children if not c.silent]
+        select.select([self._wake, *fds], [], [], _TICK)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 512)
         for child in self.children:
-            if child.exit_code is None:
-                child.hear()
+            child.hear()
 
     def _bound(self) -> None:
         """Bring a gang that cannot end well to its end, in steps of bounded length."""
