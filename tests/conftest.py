@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -53,10 +54,18 @@ def children() -> set[int]:
     """Give the living children of this process."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.add(int(pid))
+        with contextlib.suppress(OSError):  # a thread, or a child, that has ended meanwhile
+            for pid in (task / "children").read_text().split():
+                if Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
     return found
+
+
+def parent_of(pid: int) -> int:
+    """Give a process's parent, 0 if the process has gone."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 @pytest.fixture
@@ -67,19 +76,45 @@ def runtime() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def shared_runtime() -> Iterator[Path]:
+    """One such folder, and so one warm process, for all tests of a module.
+
+    A module that has it give its own ``runtime`` starts jobs quickly.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="kf-"))
+    yield folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(warm.RUNTIME_VARIABLE, str(folder))
+        warm.stop()
+    wait_until(lambda: not processes_of(folder), "the warm process does not end", _ENDING)
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(autouse=True)
-def place(runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the test have its own store and runtime folder, and end its warm process after it."""
+def place(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Let the test have its own store and runtime folder; fail it if it leaves a process behind."""
     monkeypatch.setenv(STORE_VARIABLE, str(tmp_path / "store"))
     monkeypatch.setenv(warm.RUNTIME_VARIABLE, str(runtime))
+    shared = "shared_runtime" in request.fixturenames
     before = children()
     yield
-    warm.stop()
+    if not shared:
+        warm.stop()
+
+    def left() -> dict[int, str]:
+        found = processes_of(runtime)
+        # A shared warm process is our own child, or the child of one that we started.
+        kept = {pid for pid in found if parent_of(pid) not in found} if shared else set()
+        strays = children() - before - kept
+        return {pid: found.get(pid, "a child") for pid in (found.keys() - kept) | strays}
+
     try:
-        wait_until(lambda: not processes_of(runtime), "processes were left behind", _ENDING)
-        wait_until(lambda: children() <= before, "children were left behind", _ENDING)
+        wait_until(lambda: not left(), "processes were left behind", _ENDING)
     except pytest.fail.Exception as err:
-        pytest.fail(f"{err}: {processes_of(runtime) or children() - before}")
+        pytest.fail(f"{err}: {left()}")
 
 
 @pytest.fixture

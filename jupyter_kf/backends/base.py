@@ -91,14 +91,20 @@ class Backend(ABC):
         status = await self.get(name)
         if status.state.finished:
             return status
-        async with asyncio.timeout(timeout):
-            async for event in self.watch():
-                if event.status.name != name:
-                    continue
-                if event.kind == "removed":
-                    raise NotFound(f"The job {name!r} was deleted while it was waited for.")
-                if event.status.state.finished:
-                    return event.status
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._end(name)
+        except TimeoutError as err:
+            raise TimeoutError(f"The job {name!r} has not ended within {timeout:g} s; it goes on.") from err
+
+    async def _end(self, name: str) -> JobStatus:
+        async for event in self.watch():
+            if event.status.name != name:
+                continue
+            if event.kind == "removed":
+                raise NotFound(f"The job {name!r} was deleted while it was waited for.")
+            if event.status.state.finished:
+                return event.status
         raise NotFound(f"The job {name!r} is not watched any more.")
 
     async def interrupt(self, name: str) -> None:

@@ -88,14 +88,14 @@ class LocalBackend(Backend):
     def _status(self, name: str) -> JobStatus | None:
         """Read a job's status; None for a folder that is not (or not yet, or no more) a job."""
         folder = self._folder(name)
-        if not is_job_name(name) or not (folder / _LOCK).exists():
+        if not is_job_name(name) or not (lock := _mark(folder / _LOCK)):
             return None
-        # Asked before the read: what a supervisor wrote until its end is then in what is read.
+        marks = [lock, _mark(folder / STATUS), _mark(folder / APPLIED)]
         known = self._seen.get(name)
-        held = not (known and known[1].state.finished) and is_held(folder / _LOCK)
-        mark = (_mark(folder / STATUS), _mark(folder / APPLIED), held)
-        if known and known[0] == mark:
+        if known and known[0] == marks and known[1].state.finished:
             return known[1]
+        # Asked before the read: what a supervisor wrote until its end is then in what is read.
+        held = is_held(folder / _LOCK)
         try:
             spec = JobSpec.from_dict(self.store.get_json(job_path(name, SPEC)))
             status = self._read(spec)
@@ -105,7 +105,7 @@ class LocalBackend(Backend):
             status = JobStatus(JobSpec(name), JobState.FAILED, f"Its record cannot be read: {err}")
         if not status.state.finished and not held:
             status = self._lost(status)
-        self._seen[name] = (mark, status)
+        self._seen[name] = (marks, status)
         return status
 
     def _read(self, spec: JobSpec) -> JobStatus:
