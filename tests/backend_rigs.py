@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jupyter_kf.backends.local import LocalBackend
 from jupyter_kf.backends.memory import MemoryBackend
-from jupyter_kf.capture import pack
 from jupyter_kf.capture.call import Call
+from jupyter_kf.executor import _pack
 from jupyter_kf.spec import JobSpec, JobState
 from jupyter_kf.store import PAYLOAD, ArtifactStore, job_path
 
@@ -87,9 +87,8 @@ class LocalRig(Rig):
         """Submit Python source as a job."""
         # Ranks that make a strategy of their own are not joined by TensorFlow.
         spec = JobSpec(name, created=time.time(), own_strategy=True, **more)  # type: ignore[arg-type]
-        folder = self.backend.store.local(job_path(name, PAYLOAD))
-        folder.mkdir(parents=True)
-        pack(call(source), folder)
+        self.backend.store.claim(job_path(name))
+        _pack(self.backend.store, name, call(source))
         await self.backend.submit(spec)
         return spec
 
