@@ -45,12 +45,28 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def run(work: Coroutine[object, object, T]) -> T:
-    """Run a coroutine to its end; an interrupt of the caller cancels it."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    """Run a coroutine to its end; an interrupt of the caller, whenever it comes, cancels it."""
+    task: list[asyncio.Task[T] | None] = []
+    gone = threading.Event()
+
+    async def held() -> T:
+        task.append(asyncio.current_task())
+        if gone.is_set():
+            work.close()
+            raise asyncio.CancelledError
+        return await work
+
+    def cancel() -> None:
+        for one in task:
+            if one is not None:
+                one.cancel()
+
+    loop = _loop()
     try:
-        return future.result()
+        return asyncio.run_coroutine_threadsafe(held(), loop).result()
     except BaseException:
-        future.cancel()
+        gone.set()
+        loop.call_soon_threadsafe(cancel)
         raise
 
 

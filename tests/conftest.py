@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +117,43 @@ def place(
         wait_until(lambda: not left(), "processes were left behind", _ENDING)
     except pytest.fail.Exception as err:
         pytest.fail(f"{err}: {left()}")
+
+
+@pytest.fixture
+def forked() -> Iterator[Callable[[Callable[[], object]], int]]:
+    """Run a function in a fork of this process: ``forked(function)`` gives its number.
+
+    It ends with 0, or 1 if the function raises; whoever has not ended with the test is killed.
+    """
+    pids: list[int] = []
+
+    def start(function: Callable[[], object]) -> int:
+        pid = os.fork()
+        if pid:
+            pids.append(pid)
+            return pid
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)
+            function()
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            os._exit(code)
+
+    yield start
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):  # the test has reaped it itself
+            if not os.waitpid(pid, os.WNOHANG)[0]:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def exit_code(pid: int) -> int:
+    """Wait for a fork's end and give its exit code, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture

@@ -79,12 +79,9 @@ def test_a_killed_holder_gives_it_back(path, holder):
         pass
 
 
-def test_a_copy_of_the_open_file_holds_it_too(path):
+def test_a_copy_of_the_open_file_holds_it_too(path, forked):
     fd = make_held(path)
-    heir = os.fork()
-    if not heir:
-        signal.alarm(60)
-        signal.pause()
+    heir = forked(signal.pause)
     os.close(fd)
 
     assert is_held(path)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import multiprocessing
 import os
 import signal
 import threading
@@ -10,6 +9,8 @@ import threading
 import pytest
 
 from jupyter_kf import loop
+
+from .conftest import exit_code
 
 
 async def _numbers(count: int):
@@ -65,35 +66,32 @@ def test_an_interrupt_of_the_caller_cancels_the_work():
     assert cancelled.wait(30)
 
 
-def test_threads_that_come_first_at_once_share_one_loop():
-    def racer() -> None:
-        loop._forget()
-        barrier, names = threading.Barrier(8), []
+def test_threads_that_come_first_at_once_share_one_loop(forked):
+    def race() -> None:
+        barrier, loops = threading.Barrier(8), []
 
         def ask() -> None:
             barrier.wait(30)
-            names.append(id(loop._loop()))
+            loops.append(loop._loop())
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(30)
-        os._exit(0 if len(names) == 8 and len(set(names)) == 1 else 1)
+        assert len(loops) == 8
+        assert len(set(map(id, loops))) == 1
 
-    process = multiprocessing.get_context("fork").Process(target=racer)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
+    assert exit_code(forked(race)) == 0
 
 
-def test_a_fork_has_a_loop_of_its_own():
+def test_a_fork_has_a_loop_of_its_own(forked):
     assert loop.run(_thread())
-    pid = os.fork()
-    if not pid:
-        signal.alarm(30)
-        os._exit(0 if loop.run(_thread()) == "jupyter_kf-loop" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    def use() -> None:
+        assert loop.run(_thread()) == "jupyter_kf-loop"
+
+    assert exit_code(forked(use)) == 0
 
 
 def test_a_stream_gives_all_items_in_order():

@@ -28,10 +28,11 @@ class Ports:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.numbers: list[int] = []
         self._held: dict[Path, int] = {}
-        for number in random.sample(_RANGE, len(_RANGE)):
-            if len(self.numbers) == count:
-                return
+        candidates = iter(random.sample(_RANGE, len(_RANGE)))
+        while len(self.numbers) < count and (number := next(candidates, None)):
             self._take(folder / str(number), number)
+        if len(self.numbers) == count:
+            return
         self.close()
         raise BackendError(f"This machine has no {count} free ports from {_RANGE[0]} to {_RANGE[-1]}.")
 
