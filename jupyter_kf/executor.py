@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import loop
 from .backends import connect
 from .errors import NotFound, SpecError
-from .handle import Job
+from .handle import Job, sent
 from .names import check_job_name, new_job_name
 from .profiles import find
 from .spec import JobSpec, Resources
@@ -99,7 +99,7 @@ class Executor:
         return (job.result() for job in pending)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for the jobs of this executor, or cancel them; they keep their records."""
+        """Wait for the jobs of this executor, or cancel them; their records stay until `Job.delete`."""
         for job in self._jobs:
             with contextlib.suppress(NotFound):
                 if cancel_futures:
@@ -121,10 +121,6 @@ def submit_cell(cell: Cell, options: Options, namespace: dict[str, Any], backend
     return _submit(backend, spec, cell, namespace)
 
 
-# Handles of this process whose results still have live objects to land in, by store and name.
-_sent: dict[tuple[str, str], Job] = {}
-
-
 def jobs(backend: Backend | None = None) -> list[Job]:
     """Give all jobs, the newest first."""
     place = backend or connect()
@@ -142,7 +138,7 @@ def job(name: str, backend: Backend | None = None) -> Job:
 
 
 def _handle(backend: Backend, name: str) -> Job:
-    return _sent.get((backend.store.url, name)) or Job(backend, name)
+    return sent.get((backend.store.url, name)) or Job(backend, name)
 
 
 def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None) -> Job:
@@ -155,9 +151,7 @@ def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any
     except BaseException:
         store.delete(job_path(spec.name))
         raise
-    sent = Job(backend, spec.name, captured, namespace)
-    _sent[store.url, spec.name] = sent
-    return sent
+    return Job(backend, spec.name, captured, namespace)
 
 
 def _pack(store: Any, name: str, work: Any) -> Captured:

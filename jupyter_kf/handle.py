@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import loop
 from .card import CARD_TYPE, summary_html, summary_text
-from .errors import JobCancelled, JobFailed, SpecError
+from .errors import JobCancelled, JobFailed, NotFound, SpecError
 from .logs import LogReader, as_text
 from .outcome import Outcome, read_failure
 from .spec import JobState
-from .store import APPLIED, job_path
+from .store import APPLIED, OUTCOME, PAYLOAD, job_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .capture import Captured
     from .logs import Item
     from .spec import JobStatus
+
+
+# Handles of this process whose results still have live objects to land in, by store and name.
+sent: dict[tuple[str, str], Job] = {}
 
 
 class Job:
@@ -42,6 +46,8 @@ class Job:
         self._captured = captured
         self._namespace = namespace
         self._outcome: Outcome | None = None
+        if captured is not None:
+            sent[backend.store.url, name] = self
 
     @property
     def status(self) -> JobStatus:
@@ -114,17 +120,27 @@ class Job:
         if not status.state.finished:
             raise SpecError(f"The job {self.name!r} has not ended; wait for it with result().")
         if not self._has_outcome():
-            raise self._failure(status) or JobFailed(f"The job {self.name!r} left no result.")
+            raise self._failure(status) or _no_result(status)
         outcome = self._read_outcome()
         if not outcome.applied:
-            if self._captured is not None and not force and (changed := self._captured.changed()):
-                raise SpecError(
-                    f"{', '.join(changed)} changed since the job {self.name!r} was submitted, and "
-                    "its results would overwrite the change. apply(force=True) does so."
-                )
-            outcome.apply(self._captured, self._namespace)
-            self.backend.store.put_json(job_path(self.name, APPLIED), {"applied": time.time()})
+            self._write_back(outcome, force)
         return outcome.give()
+
+    def _write_back(self, outcome: Outcome, force: bool) -> None:
+        if self._captured is not None and not force and (changed := self._captured.changed()):
+            raise SpecError(
+                f"{', '.join(changed)} changed since the job {self.name!r} was submitted, and "
+                "its results would overwrite the change. apply(force=True) does so."
+            )
+        outcome.apply(self._captured, self._namespace)
+        if self._captured is None:
+            return
+        # The live objects have it all now: what travelled is not needed any more.
+        self.backend.store.put_json(job_path(self.name, APPLIED), {"applied": time.time()})
+        for part in (PAYLOAD, OUTCOME):
+            self.backend.store.delete(job_path(self.name, part))
+        self._captured = self._namespace = None
+        sent.pop((self.backend.store.url, self.name), None)
 
     def logs(self, rank: int = 0) -> str:
         """Give what one rank has printed so far, rich output by its plain text."""
@@ -192,3 +208,12 @@ class Job:
             "store": self.backend.store.url,
         }
         return {CARD_TYPE: card, "text/html": summary_html(status), "text/plain": summary_text(status)}
+
+
+def _no_result(status: JobStatus) -> NotFound | JobFailed:
+    if status.applied is not None:
+        return NotFound(
+            f"The results of the job {status.name!r} were written into the live objects of the kernel "
+            "that sent it out, and are not kept. Its log and metrics are."
+        )
+    return JobFailed(f"The job {status.name!r} left no result.")

@@ -6,6 +6,10 @@ the replica shows.
 
 from __future__ import annotations
 
+import ast
+import builtins
+import keyword
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -105,7 +109,9 @@ class KFMagics(Magics):
         number = len(self.shell.history_manager.input_hist_parsed) - 1
         shown = f"%%kf\n{body}"
         filename = self.shell.compile.cache(shown, number, raw_code=shown)
-        names = needed(self.shell.transform_cell(body), self.shell.user_ns)
+        source = self.shell.transform_cell(body)
+        compile(source, filename, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        names = needed(_with_names_in_magics(source, self.shell.user_ns), self.shell.user_ns)
         cell = Cell(source=body, names=names, filename=filename, number=number)
         return submit_cell(cell, options, self.shell.user_ns, connect())
 
@@ -145,3 +151,17 @@ class KFMagics(Magics):
 def register(shell: InteractiveShell) -> None:
     """Make the magics known to a shell."""
     shell.register_magics(KFMagics)
+
+
+def _with_names_in_magics(source: str, namespace: dict[str, Any]) -> str:
+    """Add the names that only the text of the cell's own magics and shell escapes mentions."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    texts = [
+        argument.value
+        for call in calls
+        if "get_ipython" in ast.unparse(call.func)
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+    found = {name for text in texts for name in re.findall(r"[^\W\d]\w*", text) if name in namespace}
+    return "\n".join([source, *sorted(found - set(dir(builtins)) - set(keyword.kwlist))])

@@ -86,10 +86,6 @@ class Outcome:
         path = job_path(self._name, part)
         local = self._store.local(path)
         if local is not None:
-            if not local.exists():
-                raise NotFound(
-                    f"The results of the job {self._name!r} were applied where it ran and are not kept."
-                )
             yield local
             return
         with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:

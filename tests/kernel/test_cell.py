@@ -140,6 +140,25 @@ def test_wrong_options_are_one_clear_line(kernel: Kernel) -> None:
         assert not reply.traceback
 
 
+def test_names_that_only_magics_mention_travel_too(kernel: Kernel) -> None:
+    kernel.run("numbers = [1, 2, 3]; word = 'shouted'\ndef double(v):\n    return [2 * n for n in v]")
+    reply = kernel.run("%%kf -w 2 -q\n%%time\ndoubled = double(numbers)\n!echo {word} $word")
+    assert reply.status == "ok", reply.traceback
+    assert "shouted shouted" in reply.stdout and "Wall time" in reply.stdout
+    assert kernel.run("doubled").result == {"text/plain": "[2, 4, 6]"}
+
+
+def test_a_syntax_error_is_one_here_too(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2\nx = (1,\ny = 2")
+    assert reply.ename == "SyntaxError"
+    assert kernel.run("len(kf.jobs())").result == {"text/plain": "0"}
+
+
+def test_a_cell_may_await(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2 -q\nimport asyncio\nawait asyncio.sleep(0, result=5)")
+    assert reply.result == {"text/plain": "5"}, reply.traceback
+
+
 def test_what_cannot_travel_is_named_before_anything_starts(kernel: Kernel) -> None:
     kernel.run("settings = {'log': open('log.txt', 'w')}")
     reply = kernel.run("%%kf -w 2\nsettings['log'].write('x')")
