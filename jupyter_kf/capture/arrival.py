@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_kf.capture import functions, paths, payload, refusals
+from jupyter_kf.capture.arrays import Shared
 from jupyter_kf.capture.pickling import finish, open_files, read_outcome, write_files
 from jupyter_kf.capture.snapshot import Snapshot
-from jupyter_kf.capture.streams import Pickler, Unpickler
+from jupyter_kf.capture.streams import Pickler, Unpickler, with_room
 from jupyter_kf.capture.tensors import TensorWriter
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Arrival:
         self.namespace = namespace
         self.objects = unpickler.numbered()
         finish(self.objects)
-        self._snapshot = Snapshot(self.objects, self._tensors, unpickler.keys)
+        self._snapshot = Snapshot(self.objects, self._tensors)
 
     def variables(self) -> list[Any]:
         """The trainable variables that arrived, and those that models and optimizers have made since."""
@@ -46,10 +47,16 @@ class Arrival:
         changes = {number: self.objects[number] for number in self._snapshot.changed()}
         lost: dict[int, str] = {}
         keep = []
-        while True:
+
+        def write() -> tuple[io.BytesIO, TensorWriter]:
             sink, tensors = io.BytesIO(), TensorWriter()
+            shared = Shared(self.objects)
+            Pickler(sink, tensors, self.namespace, known, lost, shared).write(result, changes)
+            return sink, tensors
+
+        while True:
             try:
-                Pickler(sink, tensors, self.namespace, known, lost).write(result, changes)
+                sink, tensors = with_room(write)
                 break
             except refusals.Culprit as culprit:
                 keep.append(culprit.obj)

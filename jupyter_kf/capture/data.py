@@ -7,16 +7,19 @@ side. A shuffle without a seed would give each replica another order; it gets on
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 from tensorflow.python.data.ops import dataset_ops
+from tensorflow.python.ops import script_ops
 
 from jupyter_kf.capture import refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
 
+PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})  # operations that call back into Python
 # operations with a seed, and the places of the two halves of the seed among their inputs
 SEEDED = {
     "ShuffleDataset": (2, 3),
@@ -43,13 +46,46 @@ def make(dataset: Any) -> tuple[Any, ...]:
         )
     definition = graph_pb2.GraphDef.FromString(graph)
     pin_seeds(definition)
+    called = {}
+    for node in _nodes(definition):
+        if node.op in PYTHON:
+            called[node.attr["token"].s] = _registered(dataset, node.attr["token"].s)
+            node.device = ""
     graph = numpy.frombuffer(definition.SerializeToString(), "u1")
-    return build, (graph, dataset.element_spec)
+    return build, (graph, dataset.element_spec, tuple(called.items()), int(dataset.cardinality()))
 
 
-def build(graph: Any, spec: Any) -> Any:
-    variant = tf.raw_ops.DatasetFromGraph(graph_def=graph.tobytes())
-    return dataset_ops._VariantDataset(variant, spec)
+def build(graph: Any, spec: Any, called: tuple[tuple[bytes, Any], ...], cardinality: int) -> Any:
+    content = graph.tobytes()
+    if called:
+        # functions are called by a token of the process: they get new ones here
+        tokens = {old: script_ops._py_funcs.insert(function).encode() for old, function in called}
+        definition = graph_pb2.GraphDef.FromString(content)
+        for node in _nodes(definition):
+            if node.op in PYTHON:
+                node.attr["token"].s = tokens[node.attr["token"].s]
+        content = definition.SerializeToString()
+    with tf.init_scope():
+        dataset = dataset_ops._VariantDataset(tf.raw_ops.DatasetFromGraph(graph_def=content), spec)
+        if int(dataset.cardinality()) != cardinality:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
+    dataset._jupyter_kf_called = called  # the registry does not keep them alive
+    return dataset
+
+
+def _nodes(definition: graph_pb2.GraphDef) -> Iterator[Any]:
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _registered(dataset: Any, token: bytes) -> Any:
+    function = script_ops._py_funcs.get(token.decode())
+    if function is None:
+        raise refusals.Culprit(
+            dataset, "it calls a Python function that is gone", "make the dataset inside the cell"
+        )
+    return function
 
 
 def pin_seeds(definition: graph_pb2.GraphDef) -> None:

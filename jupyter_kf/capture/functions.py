@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import linecache
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,21 @@ def fill_cell(cell: types.CellType, state: tuple[Any, ...]) -> None:
         cell.cell_contents = state[0]
     elif cell_contents(cell):
         del cell.cell_contents
+
+
+def sources(files: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """The lines of the cells in which functions were written; AutoGraph and tracebacks need them."""
+    for name in files:
+        if name in linecache.cache and linecache.cache[name][1] is None or not name.startswith(sys.prefix):
+            lines = linecache.getlines(name)
+            if lines:
+                yield name, lines
+
+
+def add_sources(_: str, files: tuple[tuple[str, list[str]], ...]) -> None:
+    """Make the lines of cells known to this process."""
+    for name, lines in files:
+        linecache.cache.setdefault(name, (sum(map(len, lines)), None, lines, name))
 
 
 _CLASS_OWN = frozenset(

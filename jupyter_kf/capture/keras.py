@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.saving import object_registration
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils import tracking
 
@@ -33,7 +34,14 @@ PROCESS_OWN: dict[str, Any] = {
     "_saved_model_arg_spec": None,
     "_tf_trackable": None,
 }
-COUNTERS = ("object_name_uids", "global_seed_generator")
+GLOBALS = (
+    "object_name_uids",
+    "global_seed_generator",
+    "global_random_seed",
+    "dtype_policy",
+    "traceback_filtering",
+    "interactive_logging",
+)
 
 
 def saveable_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -139,13 +147,25 @@ def new_tracked(cls: Any) -> Any:
 
 
 def ambient_state() -> dict[str, Any]:
-    """Counters of automatic names and the global seed generator."""
-    return {name: global_state.get_global_attribute(name) for name in COUNTERS}
+    """Counters of automatic names, the global seed generator, the configuration, registered classes."""
+    return {
+        "globals": {name: global_state.get_global_attribute(name) for name in GLOBALS},
+        "floatx": keras.config.floatx(),
+        "epsilon": keras.config.epsilon(),
+        "data_format": keras.config.image_data_format(),
+        "registered": dict(object_registration.GLOBAL_CUSTOM_OBJECTS),
+        "names": dict(object_registration.GLOBAL_CUSTOM_NAMES),
+    }
 
 
 def set_ambient_state(state: dict[str, Any]) -> None:
-    for name in COUNTERS:
-        global_state.set_global_attribute(name, state[name])
+    for name, value in state["globals"].items():
+        global_state.set_global_attribute(name, value)
+    keras.config.set_floatx(state["floatx"])
+    keras.config.set_epsilon(state["epsilon"])
+    keras.config.set_image_data_format(state["data_format"])
+    object_registration.GLOBAL_CUSTOM_OBJECTS.update(state["registered"])
+    object_registration.GLOBAL_CUSTOM_NAMES.update(state["names"])
 
 
 def make_saveable(obj: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ looked up only when their types turn up.
 from __future__ import annotations
 
 import _thread
+import array
 import collections
 import copyreg
 import datetime
@@ -129,6 +130,13 @@ def _resolve(obj: Any) -> Kind | None:
     return _by_protocol(obj)
 
 
+def _closed(obj: Any) -> bool:
+    """Whether all that an object is was given when it was made: nothing of Python's can be set in it."""
+    if isinstance(obj, array.array) or hasattr(obj, "__next__"):
+        return False
+    return not hasattr(obj, "__dict__") and not objects.slot_names(type(obj))
+
+
 _NEW: Any = vars(copyreg)["__newobj__"]
 
 
@@ -139,5 +147,7 @@ def _by_protocol(obj: Any) -> Kind | None:
     if len(parts) == 1:
         return None
     default = parts[:2] == (_NEW, (cls,)) and parts[3:] == (None, None, None)
+    if parts[2:5] == (None, None, None) and _closed(obj):
+        return objects.FIXED
     own = hasattr(cls, "__setstate__") or cls.__getstate__ is not object.__getstate__
     return objects.INSTANCE if default and not own else objects.OPAQUE

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import copyreg
 import threading
 import weakref
 from typing import Any
 
-from jupyter_kf.capture import refusals
+from jupyter_kf.capture import compare, refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
 
 # ---- plain containers: pickle makes them; these kinds serve the way back only
@@ -105,15 +106,20 @@ def opaque_make(obj: Any) -> tuple[Any, ...]:
 
 
 def opaque_contents(obj: Any) -> Any:
-    _, arguments, state, items, pairs, setter = reduced(obj)
+    function, arguments, state, items, pairs, setter = reduced(obj)
     listed = None if items is None else tuple(items)
     paired = None if pairs is None else tuple(pairs)
-    return arguments, state, listed, paired, setter
+    return function, arguments, state, listed, paired, setter
 
 
 def fill_opaque(obj: Any, contents: Any) -> None:
-    """Fill by the object's own rules; arguments of the constructor cannot be changed later."""
-    _, state, listed, paired, setter = contents
+    """Fill by the object's own rules.
+
+    :raises refusals.Culprit: what changed is fixed when such an object is made
+    """
+    function, arguments, state, listed, paired, setter = contents
+    if not compare.alike(arguments, reduced(obj)[1]):
+        _transplant(obj, function(*arguments))
     if listed is not None:
         obj.clear() if hasattr(obj, "clear") else obj.__delitem__(slice(None))
         obj.extend(listed) if hasattr(obj, "extend") else [obj.append(item) for item in listed]
@@ -130,6 +136,24 @@ def fill_opaque(obj: Any, contents: Any) -> None:
         fill_state(obj, state)
 
 
+def _transplant(obj: Any, new: Any) -> None:
+    """Take over the contents of an object of the same type that was made from other arguments."""
+    if isinstance(obj, array.array | list):
+        obj[:] = new
+    elif isinstance(obj, dict):
+        fill_dict(obj, dict_contents(new))
+    elif isinstance(obj, set):
+        fill_set(obj, tuple(new))
+    elif hasattr(obj, "__dict__") or slot_names(type(obj)):
+        fill_instance(obj, instance_contents(new))
+    else:
+        raise refusals.Culprit(
+            obj,
+            f"it was changed there, and a {type(obj).__name__} cannot be set to another state here",
+            "make it inside the cell",
+        )
+
+
 def fill_state(obj: Any, state: Any) -> None:
     """Pickle's default rule for a state, but replacing instead of adding."""
     attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
@@ -140,6 +164,7 @@ def fill_state(obj: Any, state: Any) -> None:
         object.__setattr__(obj, name, value)
 
 
+FIXED = Kind(opaque_make, nothing, no_fill, made_full=True)  # has a number, but never changes
 OPAQUE = Kind(opaque_make, opaque_contents, fill_opaque)
 
 

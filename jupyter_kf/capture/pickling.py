@@ -14,7 +14,7 @@ from jupyter_kf.capture import functions, kinds, paths, payload, refusals
 from jupyter_kf.capture.call import Call
 from jupyter_kf.capture.cell import Cell
 from jupyter_kf.capture.snapshot import Snapshot
-from jupyter_kf.capture.streams import Pickler, Unpickler
+from jupyter_kf.capture.streams import Pickler, Unpickler, with_room
 from jupyter_kf.capture.tensors import TensorReader, TensorWriter
 from jupyter_kf.errors import CaptureError
 
@@ -33,10 +33,15 @@ def pack(value: object, folder: Path, *, names: Mapping[int, str] | None = None)
     namespace = functions.notebook_globals()
     if names is None and not roots.keys() <= namespace.keys():
         names = {id(obj): name for name, obj in namespace.items() if not name.startswith("_")}
-    sink, tensors = io.BytesIO(), TensorWriter()
-    pickler = Pickler(sink, tensors, namespace)
-    try:
+
+    def write() -> tuple[io.BytesIO, TensorWriter, Pickler]:
+        sink, tensors = io.BytesIO(), TensorWriter()
+        pickler = Pickler(sink, tensors, namespace)
         pickler.write(value)
+        return sink, tensors, pickler
+
+    try:
+        sink, tensors, pickler = with_room(write)
     except refusals.Culprit as culprit:
         raise _refused(culprit, roots, names) from culprit.__cause__
     except (pickle.PicklingError, RecursionError, TypeError) as error:
@@ -89,9 +94,7 @@ class Captured:
         names: Mapping[int, str] | None,
     ) -> None:
         self._objects, self._namespace, self._roots, self._names = objects, namespace, roots, names
-        self._keep = [buffer.owner for buffer in tensors.buffers]
-        tensors.buffers.clear()
-        self._snapshot = Snapshot(objects, tensors, tensors.keys)
+        self._snapshot = Snapshot(objects, tensors)
 
     def changed(self) -> list[str]:
         """The names of the live objects that hold something else than when they were packed."""
@@ -107,7 +110,7 @@ class Captured:
         :raises CaptureError: after all else is written: some part of the reply could not travel;
             ``value`` of the error is the value with `Lost` in the place of that part
         """
-        return read_outcome(folder, self._objects, self._namespace)
+        return read_outcome(folder, self._objects, self._namespace, self._roots)
 
 
 class Lost:
@@ -126,7 +129,12 @@ class LostError(CaptureError):
     value: Any = None
 
 
-def read_outcome(folder: Path, objects: Mapping[int, Any], namespace: dict[str, Any]) -> Any:
+def read_outcome(
+    folder: Path,
+    objects: Mapping[int, Any],
+    namespace: dict[str, Any],
+    roots: Mapping[str, Any] | None = None,
+) -> Any:
     """Write the outcome in `folder` into `objects`, by number, and return its value.
 
     :raises LostError: after all else is written, if some part could not travel
@@ -138,7 +146,12 @@ def read_outcome(folder: Path, objects: Mapping[int, Any], namespace: dict[str, 
         return lost[-1]
 
     source, tensors = open_files(folder, payload.OUTCOME)
-    value = Unpickler(source, tensors, namespace, objects, lose).read()
+
+    def fixed(culprit: refusals.Culprit) -> None:
+        name = paths.path_to(culprit.obj, roots or {}) or f"A {type(culprit.obj).__name__}"
+        lose(f"{name} keeps its old state: {culprit.reason}. Way out: {culprit.way_out}.")
+
+    value = Unpickler(source, tensors, namespace, objects, lose, fixed).read()
     finish(objects)
     if lost:
         messages = " ".join(dict.fromkeys(part.message for part in lost))

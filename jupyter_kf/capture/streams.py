@@ -9,20 +9,24 @@ A stream is: the root, then records ``(fill, object, contents)``, then None.
 from __future__ import annotations
 
 import builtins
+import concurrent.futures
 import pickle
+import sys
+import threading
 import types
 from typing import IO, TYPE_CHECKING, Any
 
 import cloudpickle
 
 from jupyter_kf.capture import functions, kinds, objects, refusals
-from jupyter_kf.capture.arrays import Loaded
-from jupyter_kf.capture.tensors import Buffer, TensorReader, TensorWriter
+from jupyter_kf.capture.arrays import Alias, Loaded, Shared
+from jupyter_kf.capture.tensors import Part, TensorReader, TensorWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROTOCOL = 5
+_STACK, _DEPTH = 512 << 20, 250_000  # bytes of address space, levels
 _QUICK = frozenset({str, int, float, bool, type(None), bytes})
 
 
@@ -32,6 +36,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     :param known: numbers, by id, of the objects that the other side holds
     :param namespace: the globals of the notebook; in a reply their values are not sent
     :param lost: messages, by id, of objects found not to travel, to be sent instead of them
+    :param shared: the memory of the arrays that the other side holds
     """
 
     def __init__(
@@ -41,13 +46,15 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         namespace: dict[str, Any],
         known: Mapping[int, int] | None = None,
         lost: Mapping[int, str] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__(sink, protocol=PROTOCOL)
         self._tensors, self._namespace = tensors, namespace
-        self._known, self._lost = known, lost or {}
+        self._known, self._lost, self._shared = known, lost or {}, shared
         self._deferred: dict[int, int] = {}
         self._queue: list[Any] = []
         self._sent: dict[int, set[str]] = {}
+        self._files: dict[str, None] = {}
         self.deferred: list[Any] = []
 
     def write(self, root: Any, changes: Mapping[int, Any] | None = None) -> None:
@@ -57,6 +64,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._record(obj)
         while self._queue:
             self._record(self._queue.pop(0))
+        self.dump((functions.add_sources, "linecache", tuple(functions.sources(self._files))))
         self.dump(None)
 
     def _record(self, obj: Any) -> None:
@@ -74,8 +82,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return ("known", number)
         if id(obj) in self._lost:
             return ("lost", self._lost[id(obj)])
-        if cls is Buffer:
-            return ("buffer", self._tensors.add(obj))
+        if cls is Part:
+            return self._memory(obj)
         if cls is functions.Globals:
             return self._scope(obj)
         if obj is self._namespace:
@@ -84,6 +92,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if number is not None:
             return ("deferred", number)
         return self._defer(obj)
+
+    def _memory(self, part: Part) -> Any:
+        known = self._shared.find(part) if self._shared and not part.anew else None
+        return ("alias", *known) if known else ("memory", self._tensors.mention(part))
 
     def _scope(self, scope: functions.Globals) -> Any:
         if scope.real is self._namespace:
@@ -112,6 +124,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         contents = kind.contents(obj)
         if isinstance(obj, types.FunctionType):
             contents = (*contents, self._globals(obj))
+            self._files[obj.__code__.co_filename] = None
         return (*kind.make(obj), contents, None, None, kind.fill)
 
     def _globals(self, func: types.FunctionType) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -130,11 +143,32 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return number(dict(self.memo.copy().values()), self.deferred)
 
 
+def with_room(write: Callable[[], Any]) -> Any:
+    """Call `write`, once more with a deep stack if structures nest too deeply for this one.
+
+    :raises RecursionError: too deep for that as well
+    """
+    try:
+        return write()
+    except (RecursionError, pickle.PicklingError) as error:
+        if not isinstance(error, RecursionError) and not isinstance(error.__cause__, RecursionError):
+            raise
+    limit, size = sys.getrecursionlimit(), threading.stack_size(_STACK)
+    try:
+        sys.setrecursionlimit(_DEPTH)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(write).result()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+
+
 class Unpickler(pickle.Unpickler):
     """Reads one stream.
 
     :param known: the objects that a reply mentions by number
     :param lost: called with the message for each part that could not be sent; gives what stands for it
+    :param fixed: called for each object that cannot be set to its new state
     """
 
     def __init__(
@@ -144,34 +178,37 @@ class Unpickler(pickle.Unpickler):
         namespace: dict[str, Any],
         known: Mapping[int, Any] | None = None,
         lost: Callable[[str], Any] | None = None,
+        fixed: Callable[[refusals.Culprit], None] | None = None,
     ) -> None:
         super().__init__(source)
         self._tensors, self._namespace = tensors, namespace
-        self._known, self._lost = known or {}, lost
+        self._known, self._lost, self._fixed = known or {}, lost, fixed
         self._deferred: dict[int, Any] = {}
         self._scopes: dict[int, dict[str, Any]] = {}
-        self.keys: dict[int, int] = {}
+        self._memories: dict[int, Loaded] = {}
 
     def read(self) -> Any:
         """Read a whole stream, fill everything, return the root."""
         root = self.load()
-        later = []
-        while (record := self.load()) is not None:
-            # a dictionary or a set asks its keys for their hash, so they must be complete
-            if isinstance(record[1], dict | set):
-                later.append(record)
-            else:
-                record[0](*record[1:])
-        for fill, obj, contents in later:
-            fill(obj, contents)
+        records = list(iter(self.load, None))
+        # a dictionary or a set asks its keys for their hash, so they must be complete
+        for fill, obj, contents in sorted(records, key=lambda record: isinstance(record[1], dict | set)):
+            try:
+                fill(obj, contents)
+            except refusals.Culprit as culprit:
+                if self._fixed is None:
+                    raise
+                self._fixed(culprit)
         return root
 
     def persistent_load(self, pid: Any) -> Any:
         match pid:
             case ("known", number):
                 return self._known[number]
-            case ("buffer", key):
-                return Loaded(key, self._tensors.view(key), self.keys)
+            case ("memory", number):
+                return self._memories.setdefault(number, Loaded(number, self._tensors))
+            case ("alias", number, shift):
+                return Alias(self._known[number], shift)
             case ("namespace",):
                 return self._namespace
             case ("scope", number, name):

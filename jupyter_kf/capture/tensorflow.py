@@ -1,7 +1,8 @@
-"""TensorFlow's own objects: variables, tensors, functions, random generators.
+"""TensorFlow's own objects: variables, tensors, functions, and the wrappers around a module's containers.
 
 Loaded only when TensorFlow is. A traced ``tf.function`` is made again from its Python function with all its
-options; traces are of this process. Private names of TensorFlow are used here and in ``data.py`` only.
+options; traces are of this process. Private names of TensorFlow are used here, in ``resources.py`` and in
+``data.py`` only.
 """
 
 from __future__ import annotations
@@ -15,45 +16,53 @@ from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.trackable import data_structures
 
-from jupyter_kf.capture import arrays, keras
+from jupyter_kf.capture import arrays, keras, refusals, resources
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
-from jupyter_kf.capture.tensors import Buffer
-
-_BEYOND = {tf.resource, tf.variant}
+from jupyter_kf.capture.tensors import Memory, Part
 
 
 def raw(tensor: Any) -> memoryview:
     """The bytes of an eager tensor without a copy (``_numpy`` is ``numpy()`` less the copy)."""
-    return arrays.raw(numpy.asarray(tensor._numpy()))
+    array = numpy.asarray(tensor._numpy())
+    return array.reshape(-1).view("u1").data if array.size else memoryview(b"")
 
 
-def packed(owner: Any, dtype: tf.DType, shape: tuple[int, ...], value: Any) -> tuple[Any, ...]:
+def packed(
+    owner: Any, dtype: tf.DType, shape: tuple[int, ...], value: Any, anew: bool = False
+) -> tuple[Any, ...]:
     """``(source, dtype, shape)`` of a tensor's value; `value` gives the tensor."""
     if dtype == tf.string:
         return value().numpy(), None, shape
-    size = int(numpy.prod(shape, dtype=numpy.int64)) * numpy.dtype(dtype.as_numpy_dtype).itemsize
-    token = arrays.dtype_token(numpy.dtype(dtype.as_numpy_dtype))
-    if size < arrays.INLINE:
-        return bytes(raw(value())), token, shape
-    return Buffer(owner, dtype.name, shape, size, lambda: raw(value())), token, shape
+    if dtype in (tf.resource, tf.variant):
+        raise refusals.Culprit(
+            owner, "it stands for something inside TensorFlow's runtime", "make it inside the cell"
+        )
+    numpy_dtype = numpy.dtype(dtype.as_numpy_dtype)
+    size = int(numpy.prod(shape, dtype=numpy.int64)) * numpy_dtype.itemsize
+    memory = Memory(owner, lambda lo, hi: raw(value())[lo:hi], dtype.name, shape)
+    return Part(owner, memory, 0, size, anew), arrays.dtype_token(numpy_dtype), shape
 
 
 def unpacked(source: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
-    return source if dtype is None else arrays.view(source, dtype, shape, "C")
+    """What `packed` packed: a string array, or a view of the file."""
+    if dtype is None:
+        return source
+    return source.read_only(0)[0].view(numpy.dtype(dtype)).reshape(shape)
+
+
+def bind(source: Any, obj: Any) -> Any:
+    if isinstance(source, arrays.Loaded):
+        source.bind(obj, 0)
+    return obj
 
 
 def build_tensor(packing: tuple[Any, ...], dtype: str) -> Any:
-    tensor = tf.constant(unpacked(*packing), dtype=dtype)
-    if isinstance(packing[0], arrays.Loaded):
-        packing[0].bind(tensor)
-    return tensor
+    return bind(packing[0], tf.constant(unpacked(*packing), dtype=dtype))
 
 
 def make_tensor(tensor: Any) -> tuple[Any, ...]:
-    return build_tensor, (
-        packed(tensor, tensor.dtype, tuple(tensor.shape), lambda: tensor),
-        tensor.dtype.name,
-    )
+    packing = packed(tensor, tensor.dtype, tuple(tensor.shape), lambda: tensor)
+    return build_tensor, (packing, tensor.dtype.name)
 
 
 # ---- variables
@@ -72,9 +81,13 @@ def make_variable(var: Any) -> tuple[Any, ...]:
 
 
 def variable_contents(var: Any) -> tuple[Any, ...]:
-    value = weakref.ref(var)
+    target = weakref.ref(var)
     shape = tuple(var.shape) if var.shape.is_fully_defined() else tuple(var.read_value().shape)
-    return packed(var, var.dtype, shape, lambda: value().read_value())  # type: ignore[union-attr]
+    return packed(var, var.dtype, shape, lambda: _read(target()), anew=True)
+
+
+def _read(var: Any) -> Any:
+    return var.read_value()
 
 
 def build_variable(packing: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -83,10 +96,7 @@ def build_variable(packing: tuple[Any, ...], options: dict[str, Any]) -> Any:
     options["aggregation"] = tf.VariableAggregation[options["aggregation"]]
     options["shape"] = tf.TensorShape(options["shape"])
     with tf.init_scope():
-        var = tf.Variable(unpacked(*packing), **options)
-    if isinstance(packing[0], arrays.Loaded):
-        packing[0].bind(var)
-    return var
+        return bind(packing[0], tf.Variable(unpacked(*packing), **options))
 
 
 def fill_variable(var: Any, packing: tuple[Any, ...]) -> None:
@@ -96,17 +106,17 @@ def fill_variable(var: Any, packing: tuple[Any, ...]) -> None:
 # ---- functions
 
 
-def make_function(function: Any) -> tuple[Any, ...]:
+def make_function(traced: Any) -> tuple[Any, ...]:
     # the signature is kept in the function's type; None if the user gave none
     options = {
-        "input_signature": function.input_signature,
-        "autograph": function._autograph,
-        "jit_compile": function._jit_compile,
-        "reduce_retracing": function._reduce_retracing,
-        "experimental_autograph_options": function._experimental_autograph_options,
-        "experimental_attributes": dict(function._attributes) or None,
+        "input_signature": traced.input_signature,
+        "autograph": traced._autograph,
+        "jit_compile": traced._jit_compile,
+        "reduce_retracing": traced._reduce_retracing,
+        "experimental_autograph_options": traced._experimental_autograph_options,
+        "experimental_attributes": dict(traced._attributes) or None,
     }
-    return build_function, (function._python_function, function._name, options)
+    return build_function, (traced._python_function, traced._name, options)
 
 
 def build_function(python_function: Any, name: str, options: dict[str, Any]) -> Any:
@@ -117,8 +127,8 @@ def build_function(python_function: Any, name: str, options: dict[str, Any]) -> 
 
 
 def wrapper_contents(wrapper: Any) -> tuple[Any, ...]:
-    names = sorted(name for name in object.__getattribute__(wrapper, "__dict__") if "snapshot" not in name)
     held = object.__getattribute__(wrapper, "__dict__")
+    names = sorted(name for name in held if "snapshot" not in name)
     return tuple(names), tuple(held[name] for name in names)
 
 
@@ -139,13 +149,12 @@ def make_dict_wrapper(wrapper: Any) -> tuple[Any, ...]:
     return data_structures._DictWrapper, (wrapper.__wrapped__,)
 
 
-def fill_dict_wrapper(wrapper: Any, contents: tuple[Any, ...]) -> None:
-    for name, value in zip(*contents, strict=True):
-        setattr(wrapper, name, value)
-
-
 def finish_dict_wrapper(wrapper: Any) -> None:
     wrapper._update_snapshot()
+
+
+def make_strategy(_: Any) -> tuple[Any, ...]:
+    return tf.distribute.get_strategy, ()
 
 
 # ---- process-wide state
@@ -155,13 +164,20 @@ def ambient_state() -> dict[str, Any]:
     """The global seed, and where TensorFlow stands in the operation seeds it draws from it."""
     here = context.context()
     rng = getattr(here, "_rng", None)
-    return {"seed": here._seed, "rng": rng.getstate() if rng is not None else None}
+    return {
+        "seed": here._seed,
+        "rng": rng.getstate() if rng is not None else None,
+        "eagerly": tf.config.functions_run_eagerly(),
+    }
 
 
 def set_ambient_state(state: dict[str, Any]) -> None:
     here = context.context()
-    if state["seed"] != here._seed or state["seed"] is not None:
-        tf.random.set_seed(state["seed"]) if state["seed"] is not None else setattr(here, "_seed", None)
+    if state["seed"] is not None:
+        tf.random.set_seed(state["seed"])
+    else:
+        here._seed = None
+    tf.config.run_functions_eagerly(state["eagerly"])
     if state["rng"] is not None:
         here._rng.setstate(state["rng"])
 
@@ -171,33 +187,24 @@ TENSOR = Kind(make_tensor, nothing, no_fill, made_full=True)
 FUNCTION = Kind(make_function, nothing, no_fill, made_full=True)
 LIST_WRAPPER = Kind(make_list_wrapper, wrapper_contents, fill_list_wrapper, finish_list_wrapper)
 DICT_WRAPPER = Kind(make_dict_wrapper, nothing, no_fill, finish_dict_wrapper, made_full=True)
+STRATEGY = Kind(make_strategy, nothing, no_fill, made_full=True)
 
 
 def resolve(obj: Any) -> tuple[bool, Kind | None]:
     """(whether this module knows the type, its kind)."""
-    if isinstance(obj, data_structures._DictWrapper):
-        return True, DICT_WRAPPER
-    if isinstance(obj, data_structures.ListWrapper):
-        return True, LIST_WRAPPER
-    if isinstance(obj, tf.Variable):
-        return True, VARIABLE
-    if isinstance(obj, tf.Tensor) and hasattr(obj, "_numpy"):
-        return True, TENSOR
-    if isinstance(obj, polymorphic_function.Function):
-        return True, FUNCTION
     if isinstance(obj, tf.DType | tf.TensorShape):
         return True, None
-    if isinstance(obj, tf.distribute.Strategy):
-        return True, STRATEGY
-    if isinstance(obj, tf.data.Dataset):
-        from jupyter_kf.capture import data
-
-        return True, data.DATASET
-    return keras.resolve(obj)
-
-
-def make_strategy(strategy: Any) -> tuple[Any, ...]:
-    return tf.distribute.get_strategy, ()
-
-
-STRATEGY = Kind(make_strategy, nothing, no_fill, made_full=True)
+    if isinstance(obj, tf.Tensor) and hasattr(obj, "_numpy"):
+        return True, TENSOR
+    families = (
+        (data_structures._DictWrapper, DICT_WRAPPER),
+        (data_structures.ListWrapper, LIST_WRAPPER),
+        (tf.Variable, VARIABLE),
+        (polymorphic_function.Function, FUNCTION),
+        (tf.distribute.Strategy, STRATEGY),
+    )
+    for family, kind in families:
+        if isinstance(obj, family):
+            return True, kind
+    known, kind = resources.resolve(obj)
+    return (known, kind) if known else keras.resolve(obj)

@@ -1,23 +1,28 @@
-"""Big buffers beside the pickle, in one safetensors file.
+"""Memory beside the pickle: the bytes of arrays, tensors and variables, in one safetensors file.
 
-Written straight from the memory of the objects and read through a map of the file, so that there is never a
-second copy of all the weights. The format is that of https://github.com/huggingface/safetensors: the length
-of the header in 8 bytes, the header in JSON, the bytes. Any tool that reads safetensors can open the file.
+Objects that share memory share it on the other side too, so what travels is not arrays but the stretches of
+memory that they cover. Written straight from the memory of the objects and read through a map of the file:
+there is never a second copy of all the weights. The format is that of
+https://github.com/huggingface/safetensors (length of the header, header in JSON, bytes), so other tools can
+open the file; which stretch belongs where is in its metadata.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import json
 import mmap
+import os
 import struct
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+SMALL = 4096  # bytes; smaller stretches travel together as one tensor
 _NAMES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "uint32": "U32",
     "int32": "I32", "uint64": "U64", "int64": "I64", "float16": "F16", "bfloat16": "BF16", "float32": "F32",
@@ -26,99 +31,184 @@ _NAMES = {
 
 
 @dataclass(eq=False)
-class Buffer:
-    """A buffer to be written: ``view()`` gives its bytes without a copy, when it is its turn."""
+class Memory:
+    """Memory that belongs to `owner`; ``view(lo, hi)`` gives a stretch of it without a copy."""
 
     owner: Any
-    dtype: str
-    shape: tuple[int, ...]
-    nbytes: int
-    view: Callable[[], memoryview]
+    view: Callable[[int, int], memoryview]
+    dtype: str = "uint8"
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(eq=False)
+class Part:
+    """The bytes from `lo` to `hi` of a memory, which `obj` covers; ``anew``: even if the other side has them."""
+
+    obj: Any
+    memory: Memory
+    lo: int
+    hi: int
+    anew: bool = False
+
+
+class Span(NamedTuple):
+    """A stretch of a memory: where it is in the file, and whether a single object covers it."""
+
+    memory: int
+    lo: int
+    hi: int
+    start: int
+    sole: bool
 
 
 class Stored(Protocol):
-    """Buffers as they were at some moment, to compare with."""
+    """Memory as it was at some moment, to compare with."""
 
-    def same(self, key: int, now: memoryview) -> bool: ...
+    def same(self, obj: Any, now: Part) -> bool: ...
 
 
 @dataclass
 class TensorWriter:
-    """Collects buffers, each owner once, and writes them in one go."""
+    """Collects memories, each owner once, and writes what was mentioned of them in one go."""
 
-    buffers: list[Buffer] = field(default_factory=list)
-    keys: dict[int, int] = field(default_factory=dict)
-    digests: list[bytes] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    parts: list[list[Part]] = field(default_factory=list)
+    numbers: dict[int, int] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
+    _stored: dict[tuple[int, int], tuple[Span, bytes]] = field(default_factory=dict)
 
-    def add(self, buffer: Buffer) -> int:
-        """The number of the buffer; the number it already has, if its owner was added before."""
-        key = self.keys.get(id(buffer.owner))
-        if key is None:
-            key = self.keys[id(buffer.owner)] = len(self.buffers)
-            self.buffers.append(buffer)
-        return key
-
-    def header(self) -> bytes:
-        entries, offset = {}, 0
-        for key, buffer in enumerate(self.buffers):
-            dtype, shape = _NAMES.get(buffer.dtype), list(buffer.shape)
-            if dtype is None:
-                dtype, shape = "U8", [buffer.nbytes]
-            entries[str(key)] = {
-                "dtype": dtype,
-                "shape": shape,
-                "data_offsets": [offset, offset + buffer.nbytes],
-            }
-            offset += buffer.nbytes
-        text = json.dumps(entries, separators=(",", ":")).encode()
-        return text + b" " * (-len(text) % 8)
+    def mention(self, part: Part) -> int:
+        """The number of the memory of a part."""
+        number = self.numbers.get(id(part.memory.owner))
+        if number is None:
+            number = self.numbers[id(part.memory.owner)] = len(self.memories)
+            self.memories.append(part.memory)
+            self.parts.append([])
+        self.parts[number].append(part)
+        return number
 
     def write(self, path: Path) -> str:
-        """Write all, keep the digest of each buffer, return the sha256 of the file."""
-        header = self.header()
-        total = hashlib.sha256(struct.pack("<Q", len(header)) + header)
-        with path.open("wb", buffering=0) as file:
-            file.write(struct.pack("<Q", len(header)) + header)
-            for buffer in self.buffers:
-                view = buffer.view()
+        """Write all, keep the digest of each stretch, return the digest of the file.
+
+        Digests are made by other threads, while the bytes are still in the processor's cache.
+        """
+        self.spans = list(_placed(_stretches(self.parts)))
+        head = self._header()
+        with path.open("wb", buffering=0) as file, concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
+            _write_all(file, memoryview(head))
+            pending = []
+            for span in self.spans:
+                view = self.memories[span.memory].view(span.lo, span.hi)
+                pending.append(pool.submit(_digest, view))
                 _write_all(file, view)
-                self.digests.append(hashlib.sha256(view).digest())
-                total.update(self.digests[-1])
-        return total.hexdigest()
+            for span, digest in zip(self.spans, pending, strict=True):
+                self._stored[span.memory, span.lo] = (span, digest.result())
+        return _total(head, (digest.result() for digest in pending))
 
-    def same(self, key: int, now: memoryview) -> bool:
-        return hashlib.sha256(now).digest() == self.digests[key]
+    def _header(self) -> bytes:
+        entries: dict[str, Any] = {"__metadata__": {"spans": json.dumps(self.spans, separators=(",", ":"))}}
+        end = 0
+        for place, span in enumerate(self.spans):
+            end = span.start + span.hi - span.lo
+            memory = self.memories[span.memory]
+            dtype, shape = _NAMES.get(memory.dtype, "U8"), memory.shape
+            if not span.sole or shape is None or memory.dtype not in _NAMES:
+                dtype, shape = "U8", (end - span.start,)
+            if span.hi - span.lo >= SMALL:
+                entries[str(place)] = {"dtype": dtype, "shape": shape, "data_offsets": [span.start, end]}
+        small = sum(span.hi - span.lo for span in self.spans if span.hi - span.lo < SMALL)
+        entries["small"] = {"dtype": "U8", "shape": [small], "data_offsets": [end - small, end]}
+        text = json.dumps(entries, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        return struct.pack("<Q", len(text)) + text
+
+    def same(self, obj: Any, now: Part) -> bool:
+        number = self.numbers.get(id(now.memory.owner))
+        if number is None:
+            return False
+        found = [kept for (memory, _), kept in self._stored.items() if memory == number]
+        for span, digest in found:
+            if span.lo <= now.lo and now.hi <= span.hi:
+                return _digest(now.memory.view(span.lo, span.hi)) == digest
+        return now.lo == now.hi
 
 
-def _write_all(file: Any, view: memoryview) -> None:
-    while len(view):
-        view = view[file.write(view) :]
+def _stretches(parts: list[list[Part]]) -> Iterator[Span]:
+    """The stretches of each memory that are covered without a gap."""
+    for number, mentioned in enumerate(parts):
+        merged: list[list[Any]] = []
+        for part in sorted(mentioned, key=lambda part: part.lo):
+            if merged and part.lo < merged[-1][1]:
+                merged[-1] = [merged[-1][0], max(merged[-1][1], part.hi), False]
+            elif part.lo < part.hi:
+                merged.append([part.lo, part.hi, part.obj is part.memory.owner])
+        yield from (Span(number, lo, hi, 0, sole) for lo, hi, sole in merged)
+
+
+def _placed(spans: Iterable[Span]) -> Iterator[Span]:
+    """Give each stretch its place in the file: the big ones first, then the small ones together."""
+    start = 0
+    for span in sorted(spans, key=lambda span: span.hi - span.lo < SMALL):
+        yield span._replace(start=start)
+        start += span.hi - span.lo
 
 
 class TensorReader:
-    """The buffers of a file, as read-only views."""
+    """The memories of a file. What is made from them is made by `Loaded.memory`."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            self.header = file.read(length)
-            self._start = 8 + length
+            self._head = struct.pack("<Q", length) + file.read(length)
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        entries = json.loads(self.header)
-        self._spans = [tuple(entries[str(key)]["data_offsets"]) for key in range(len(entries))]
+        table = json.loads(json.loads(self._head[8:])["__metadata__"]["spans"])
+        self._spans: dict[int, list[Span]] = {}
+        for row in table:
+            self._spans.setdefault(row[0], []).append(Span(*row))
+        self._order = [Span(*row) for row in table]
+        self.places: dict[int, tuple[int, int]] = {}
 
-    def view(self, key: int) -> memoryview:
-        start, end = self._spans[key]
-        return memoryview(self._map)[self._start + start : self._start + end]
+    def bytes(self, span: Span) -> memoryview:
+        start = len(self._head) + span.start
+        return memoryview(self._map)[start : start + span.hi - span.lo]
+
+    def span(self, memory: int, lo: int) -> Span:
+        """The stretch of a memory that holds the byte `lo`; an empty one for an object without bytes."""
+        spans = self._spans.get(memory, [])
+        return next((s for s in spans if s.lo <= lo < s.hi), Span(memory, lo, lo, 0, True))
 
     def digest(self) -> str:
-        """The sha256 that `TensorWriter.write` returned, if the file is as it was."""
-        total = hashlib.sha256(struct.pack("<Q", len(self.header)) + self.header)
-        for key in range(len(self._spans)):
-            total.update(hashlib.sha256(self.view(key)).digest())
-        return total.hexdigest()
+        """What `TensorWriter.write` returned, if the file is as it was."""
+        with concurrent.futures.ThreadPoolExecutor(_threads()) as pool:
+            return _total(self._head, pool.map(_digest, map(self.bytes, self._order)))
 
-    def same(self, key: int, now: memoryview) -> bool:
+    def same(self, obj: Any, now: Part) -> bool:
         import numpy
 
-        return numpy.array_equal(numpy.frombuffer(self.view(key), "u1"), numpy.frombuffer(now, "u1"))
+        if id(obj) not in self.places:
+            return False
+        number, lo = self.places[id(obj)]
+        span = self.span(number, lo)
+        then = self.bytes(span)[lo - span.lo : lo - span.lo + now.hi - now.lo]
+        view = now.memory.view(now.lo, now.hi)
+        return numpy.array_equal(numpy.frombuffer(then, "u1"), numpy.frombuffer(view, "u1"))
+
+
+def _threads() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+def _digest(view: memoryview) -> bytes:
+    return hashlib.sha256(view).digest()
+
+
+def _total(head: bytes, digests: Iterable[bytes]) -> str:
+    total = hashlib.sha256(head)
+    for digest in digests:
+        total.update(digest)
+    return total.hexdigest()
+
+
+def _write_all(file: Any, view: memoryview) -> None:
+    while len(view):
+        view = view[file.write(view[: 1 << 30]) :]

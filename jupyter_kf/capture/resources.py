@@ -1,0 +1,123 @@
+"""Things that live inside TensorFlow's runtime: lookup tables, iterators, pipelines.
+
+Python holds only a handle to them. They are written out, made again on the other side, and on the way back
+written into the live one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.data.ops import iterator_ops
+from tensorflow.python.ops import lookup_ops
+
+from jupyter_kf.capture import data, objects
+from jupyter_kf.capture.kind import Kind, no_fill, nothing
+
+
+def _exported(table: Any) -> tuple[Any, Any]:
+    keys, values = table.export()
+    return keys.numpy(), values.numpy()
+
+
+def make_static(table: Any) -> tuple[Any, ...]:
+    about = {"key_dtype": table.key_dtype, "value_dtype": table.value_dtype}
+    try:
+        initial = (*_exported(table), about)
+    except tf.errors.OpError:  # not filled yet
+        initial = (table._initializer,)
+    return build_static, (initial, table.default_value, table._name)
+
+
+def build_static(initial: tuple[Any, ...], default: Any, name: str) -> Any:
+    with tf.init_scope():
+        if len(initial) == 1:
+            return tf.lookup.StaticHashTable(initial[0], default, name)
+        keys, values, about = initial
+        return tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, values, **about), default, name
+        )
+
+
+def make_mutable(table: Any) -> tuple[Any, ...]:
+    about = {
+        "key_dtype": table.key_dtype,
+        "value_dtype": table.value_dtype,
+        "default_value": table._default_value,
+        "name": table._name,
+    }
+    if isinstance(table, lookup_ops.DenseHashTable):
+        about |= {"empty_key": table._empty_key, "deleted_key": table._deleted_key}
+        about["initial_num_buckets"] = table._initial_num_buckets
+    return build_mutable, (type(table), about)
+
+
+def build_mutable(cls: Any, about: dict[str, Any]) -> Any:
+    with tf.init_scope():
+        return cls(**about)
+
+
+def mutable_contents(table: Any) -> tuple[Any, ...]:
+    keys, values = _exported(table)
+    return (
+        keys.dtype.str,
+        keys.shape,
+        tuple(keys.ravel().tolist()),
+        tuple(values.ravel().tolist()),
+        values.shape,
+    )
+
+
+def fill_mutable(table: Any, contents: tuple[Any, ...]) -> None:
+    _, keys_shape, keys, values, values_shape = contents
+    old, _ = table.export()
+    table.remove(old)
+    if keys:
+        new = tf.reshape(tf.constant(keys, table.key_dtype), keys_shape)
+        table.insert(new, tf.reshape(tf.constant(values, table.value_dtype), values_shape))
+
+
+def make_iterator(iterator: Any) -> tuple[Any, ...]:
+    return iter, (iterator._dataset,)
+
+
+def iterator_contents(iterator: Any) -> tuple[tuple[str, bytes], ...]:
+    """The iterator's position, as TensorFlow's checkpoint of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        tf.train.Checkpoint(iterator=iterator).write(f"{folder}/iterator")
+        return tuple((path.name, path.read_bytes()) for path in sorted(Path(folder).iterdir()))
+
+
+def fill_iterator(iterator: Any, contents: tuple[tuple[str, bytes], ...]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in contents:
+            (Path(folder) / name).write_bytes(content)
+        tf.train.Checkpoint(iterator=iterator).read(f"{folder}/iterator").assert_existing_objects_matched()
+
+
+def finish_checkpoint(_: Any) -> None:
+    tf.train.Checkpoint()  # the first one of a process starts a clock that writing needs
+
+
+CHECKPOINT = Kind(objects.INSTANCE.make, objects.instance_contents, objects.fill_instance, finish_checkpoint)
+STATIC_TABLE = Kind(make_static, nothing, no_fill, made_full=True)
+MUTABLE_TABLE = Kind(make_mutable, mutable_contents, fill_mutable)
+ITERATOR = Kind(make_iterator, iterator_contents, fill_iterator)
+
+
+def resolve(obj: Any) -> tuple[bool, Kind | None]:
+    """(whether this module knows the type, its kind)."""
+    families: tuple[tuple[Any, Kind], ...] = (
+        (tf.data.Dataset, data.DATASET),
+        (tf.train.Checkpoint, CHECKPOINT),
+        (iterator_ops.OwnedIterator, ITERATOR),
+        (lookup_ops.StaticHashTable, STATIC_TABLE),
+        ((lookup_ops.MutableHashTable, lookup_ops.DenseHashTable), MUTABLE_TABLE),
+    )
+    for family, kind in families:
+        if isinstance(obj, family):
+            return True, kind
+    return False, None
