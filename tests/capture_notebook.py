@@ -25,7 +25,12 @@ class Replicas:
     """Fresh processes, forked from one that has done the imports."""
 
     def __init__(self, *preload: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "2"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "OMP_NUM_THREADS": "2",
+        }
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("capture_replica.py")), *preload],
             stdin=subprocess.PIPE,

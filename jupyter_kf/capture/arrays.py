@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from jupyter_kf.capture import kinds
 from jupyter_kf.capture.kind import Kind
 from jupyter_kf.capture.tensors import Memory, Part, TensorReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Array = numpy.ndarray[Any, Any]
 _bounds = numpy.lib.array_utils.byte_bounds
@@ -70,7 +72,7 @@ def root(array: Array) -> Array:
 def part(array: Array, anew: bool = False) -> Part:
     """Where the bytes of an array are."""
     whole = root(array)
-    base, end = _bounds(whole)
+    base, _end = _bounds(whole)
     low, high = _bounds(array) if array.size else (base, base)
     memory = Memory(whole, lambda lo, hi: _window(whole, base + lo, hi - lo), whole.dtype.name, whole.shape)
     if not whole.flags.c_contiguous:

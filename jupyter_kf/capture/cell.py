@@ -113,7 +113,7 @@ def _compound(statement: ast.stmt, bound: set[str], reads: set[str]) -> None:
 def _looked_up(body: list[ast.stmt]) -> set[str]:
     """The names that statements look up among the globals, the functions defined in them included."""
     module = ast.fix_missing_locations(ast.Module(body, []))
-    code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return set(functions.global_names(code))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def alike(before: Any, now: Any, part: Callable[[Any, Any], bool] | None = None) -> bool:
@@ -36,7 +38,8 @@ def frozen(value: Any, depth: int = 4) -> Any:
 def _same_array(before: Any, now: Any) -> bool:
     if not hasattr(before, "tobytes") or before.dtype.hasobject:
         return False
-    return before.dtype == now.dtype and before.shape == now.shape and before.tobytes() == now.tobytes()
+    same = before.dtype == now.dtype and before.shape == now.shape
+    return bool(same and before.tobytes() == now.tobytes())
 
 
 def _equal(before: Any, now: Any) -> bool:
@@ -44,7 +47,7 @@ def _equal(before: Any, now: Any) -> bool:
         return False
     if (
         isinstance(before, list | dict | set | bytearray | BaseException)
-        or type(before).__eq__ is object.__eq__
+        or vars(object)["__eq__"] is type(before).__eq__
     ):
         return False
     return bool(before == now) or (before != before and now != now)  # NaN equals NaN here

@@ -7,8 +7,7 @@ side. A shuffle without a seed would give each replica another order; it gets on
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import tensorflow as tf
@@ -18,6 +17,9 @@ from tensorflow.python.ops import script_ops
 
 from jupyter_kf.capture import refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})  # operations that call back into Python
 # operations with a seed, and the places of the two halves of the seed among their inputs

@@ -97,10 +97,9 @@ def fill_cell(cell: types.CellType, state: tuple[Any, ...]) -> None:
 def sources(files: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
     """The lines of the cells in which functions were written; AutoGraph and tracebacks need them."""
     for name in files:
-        if name in linecache.cache and linecache.cache[name][1] is None or not name.startswith(sys.prefix):
-            lines = linecache.getlines(name)
-            if lines:
-                yield name, lines
+        lines = [] if name.startswith((sys.prefix, sys.base_prefix)) else linecache.getlines(name)
+        if lines:
+            yield name, lines
 
 
 def add_sources(_: str, files: tuple[tuple[str, list[str]], ...]) -> None:

@@ -16,7 +16,7 @@ from keras.src.saving import object_registration
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils import tracking
 
-from jupyter_kf.capture import objects
+from jupyter_kf.capture import objects, refusals
 from jupyter_kf.capture.kind import Kind
 
 if TYPE_CHECKING:
@@ -183,6 +183,12 @@ def resolve(obj: Any) -> tuple[bool, Kind | None]:
     if isinstance(obj, keras.Variable):
         return True, VARIABLE
     if isinstance(obj, KerasSaveable):
+        if keras.backend.backend() != "tensorflow":
+            raise refusals.Culprit(
+                obj,
+                f"Keras runs on {keras.backend.backend()} here, and jobs are TensorFlow jobs",
+                "set KERAS_BACKEND=tensorflow before keras is imported",
+            )
         return True, SAVEABLE
     if type(obj) is tracking.Tracker:
         return True, TRACKER

@@ -115,6 +115,12 @@ def _resolve(obj: Any) -> Kind | None:
     roots = {
         base.__module__.partition(".")[0] for base in type(obj).__mro__ if isinstance(base.__module__, str)
     }
+    if "tf_keras" in roots:
+        raise refusals.Culprit(
+            obj,
+            "it is an object of tf_keras, the old Keras 2",
+            "build the model with keras, which is Keras 3",
+        )
     if roots & {"tensorflow", "keras"}:
         from jupyter_kf.capture import tensorflow
 
@@ -146,8 +152,9 @@ def _by_protocol(obj: Any) -> Kind | None:
     parts = objects.reduced(obj)
     if len(parts) == 1:
         return None
-    default = parts[:2] == (_NEW, (cls,)) and parts[3:] == (None, None, None)
+    default = (id(parts[0]), parts[1]) == (id(_NEW), (cls,)) and parts[3:] == (None, None, None)
     if parts[2:5] == (None, None, None) and _closed(obj):
         return objects.FIXED
-    own = hasattr(cls, "__setstate__") or cls.__getstate__ is not object.__getstate__
+    getstate: Any = cls.__getstate__
+    own = hasattr(cls, "__setstate__") or getstate is not object.__getstate__
     return objects.INSTANCE if default and not own else objects.OPAQUE

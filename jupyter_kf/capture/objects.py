@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import copyreg
 import threading
+import types
 import weakref
 from typing import Any
 
@@ -56,7 +57,9 @@ def new(cls: type) -> Any:
 
 
 def slot_names(cls: type) -> list[str]:
-    return copyreg._slotnames(cls)  # type: ignore[attr-defined, no-any-return]
+    """The attributes of its instances that are slots."""
+    names: list[str] = vars(copyreg)["_slotnames"](cls)
+    return [name for name in names if isinstance(getattr(cls, name, None), types.MemberDescriptorType)]
 
 
 def instance_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -94,7 +97,7 @@ def reduced(obj: Any) -> tuple[Any, ...]:
     reducer = copyreg.dispatch_table.get(type(obj))
     try:
         parts = reducer(obj) if reducer else obj.__reduce_ex__(4)
-    except (TypeError, AttributeError, NotImplementedError, ValueError) as error:
+    except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError) as error:
         raise refusals.Culprit(obj, *refusals.unpicklable(obj, error)) from error
     if isinstance(parts, str):
         return (parts,)

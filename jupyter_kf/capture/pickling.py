@@ -10,7 +10,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from jupyter_kf.capture import functions, kinds, paths, payload, refusals
+from jupyter_kf.capture import functions, kinds, modules, paths, payload, refusals
 from jupyter_kf.capture.call import Call
 from jupyter_kf.capture.cell import Cell
 from jupyter_kf.capture.snapshot import Snapshot
@@ -37,7 +37,7 @@ def pack(value: object, folder: Path, *, names: Mapping[int, str] | None = None)
     def write() -> tuple[io.BytesIO, TensorWriter, Pickler]:
         sink, tensors = io.BytesIO(), TensorWriter()
         pickler = Pickler(sink, tensors, namespace)
-        pickler.write(value)
+        pickler.write(value, beside=modules.beside(_work(value)))
         return sink, tensors, pickler
 
     try:
@@ -167,6 +167,10 @@ def finish(objects: Mapping[int, Any]) -> None:
         kind = kinds.kind_of(obj)
         if kind is not None:
             kind.finish(obj)
+
+
+def _work(value: object) -> object:
+    return value.get("work") if isinstance(value, dict) else value
 
 
 def _roots(value: object) -> dict[str, Any]:

@@ -54,6 +54,15 @@ _BY_NAME = {
         "it is an open HDF5 file",
         "open the file inside the cell, or read it into arrays",
     ),
+    "tensorflow.python.eager.polymorphic_function.concrete_function.ConcreteFunction": (
+        "it is a trace made in this process",
+        "use the tf.function from which it was made",
+    ),
+    "tensorflow.python.framework.ops.Graph": ("it is a graph of this process", "build it inside the cell"),
+    "tensorflow.python.framework.ops.SymbolicTensor": (
+        "it is a symbolic tensor, which means something only in the graph that is being traced",
+        "make it inside the cell",
+    ),
     "tensorflow.python.client.session.BaseSession": (
         "a session belongs to this process",
         "make it inside the cell",

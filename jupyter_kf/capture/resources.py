@@ -26,7 +26,7 @@ def _exported(table: Any) -> tuple[Any, Any]:
 def make_static(table: Any) -> tuple[Any, ...]:
     about = {"key_dtype": table.key_dtype, "value_dtype": table.value_dtype}
     try:
-        initial = (*_exported(table), about)
+        initial: tuple[Any, ...] = (*_exported(table), about)
     except tf.errors.OpError:  # not filled yet
         initial = (table._initializer,)
     return build_static, (initial, table.default_value, table._name)

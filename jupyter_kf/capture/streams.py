@@ -3,7 +3,7 @@
 Every object that can change gets a number on both sides: its place in pickle's own memo, or the order of
 its first mention if it is filled after the root. Objects that the other side knows are mentioned by number
 and nothing else. Buffers are mentioned by their number in the safetensors file.
-A stream is: the root, then records ``(fill, object, contents)``, then None.
+A stream is: modules from beside the notebook, the root, then records ``(fill, object, contents)``, then None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import cloudpickle
 
-from jupyter_kf.capture import functions, kinds, objects, refusals
+from jupyter_kf.capture import functions, kinds, modules, objects, refusals
 from jupyter_kf.capture.arrays import Alias, Loaded, Shared
 from jupyter_kf.capture.tensors import Part, TensorReader, TensorWriter
 
@@ -57,8 +57,18 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._files: dict[str, None] = {}
         self.deferred: list[Any] = []
 
-    def write(self, root: Any, changes: Mapping[int, Any] | None = None) -> None:
-        """Write a whole stream; `changes` are known objects whose contents are sent anew."""
+    def write(
+        self,
+        root: Any,
+        changes: Mapping[int, Any] | None = None,
+        beside: Mapping[str, modules.Source] | None = None,
+    ) -> None:
+        """Write a whole stream.
+
+        :param changes: known objects whose contents are sent anew
+        :param beside: modules that the other side may have to be given
+        """
+        self.dump({name: tuple(source) for name, source in (beside or {}).items()})
         self.dump(root)
         for obj in (changes or {}).values():
             self._record(obj)
@@ -114,7 +124,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         kind = kinds.kind_of(obj)
         if kind is not None and kind.made_by_cloudpickle:
-            return super().reducer_override(obj)
+            return _slotted(super().reducer_override(obj))
         if kind is None:
             return kinds.by_reference(obj) or super().reducer_override(obj)
         if kind is objects.OPAQUE:
@@ -141,6 +151,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def numbered(self) -> dict[int, Any]:
         """The objects that can change, by the numbers under which the other side knows them."""
         return number(dict(self.memo.copy().values()), self.deferred)
+
+
+def _slotted(reduction: Any) -> Any:
+    """Let a class be made with its slots; cloudpickle names them when it is too late."""
+    if isinstance(reduction, tuple) and len(reduction) > 2 and "__slots__" in reduction[2][0]:
+        reduction[1][3]["__slots__"] = reduction[2][0].pop("__slots__")
+    return reduction
 
 
 def with_room(write: Callable[[], Any]) -> Any:
@@ -189,6 +206,7 @@ class Unpickler(pickle.Unpickler):
 
     def read(self) -> Any:
         """Read a whole stream, fill everything, return the root."""
+        modules.provide({name: modules.Source(*source) for name, source in self.load().items()})
         root = self.load()
         records = list(iter(self.load, None))
         # a dictionary or a set asks its keys for their hash, so they must be complete

@@ -206,5 +206,5 @@ def resolve(obj: Any) -> tuple[bool, Kind | None]:
     for family, kind in families:
         if isinstance(obj, family):
             return True, kind
-    known, kind = resources.resolve(obj)
-    return (known, kind) if known else keras.resolve(obj)
+    found = resources.resolve(obj)
+    return found if found[0] else keras.resolve(obj)

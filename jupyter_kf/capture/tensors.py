@@ -15,11 +15,11 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 SMALL = 4096  # bytes; smaller stretches travel together as one tensor
@@ -42,7 +42,7 @@ class Memory:
 
 @dataclass(eq=False)
 class Part:
-    """The bytes from `lo` to `hi` of a memory, which `obj` covers; ``anew``: even if the other side has them."""
+    """The bytes `lo` to `hi` of a memory, which `obj` covers; ``anew``: even if the other side has them."""
 
     obj: Any
     memory: Memory
