@@ -86,10 +86,14 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T | None:
+        # An interrupt may have lost the mark of the end, so the source is asked too.
+        ended = self._future.done()
         try:
-            item = self._items.get(timeout=self._idle)
+            item = self._items.get(timeout=self._idle) if not ended else self._items.get_nowait()
         except queue.Empty:
-            return None
+            if not ended:
+                return None
+            item = _END
         if item is not _END:
             return item  # type: ignore[return-value]
         self._items.put(_END)

@@ -105,6 +105,14 @@ def test_a_stream_that_is_at_its_end_stays_there():
     assert list(stream) == []
 
 
+def test_a_stream_whose_mark_of_the_end_was_lost_ends():
+    stream = loop.Stream(_numbers(2), 30)
+    assert [next(stream), next(stream)] == [0, 1]
+    stream._items.get(timeout=30)  # as if an interrupt had come in the midst of it
+
+    assert list(stream) == []
+
+
 def test_a_stream_says_when_nothing_came():
     go = asyncio.Event()
 

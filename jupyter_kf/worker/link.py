@@ -63,4 +63,5 @@ class Link:
                 return
         with self._killing:
             if not self._over.is_set():
-                os.kill(os.getpid(), signal.SIGINT)
+                # To the main thread itself: what it waits in is to be broken off.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
