@@ -13,7 +13,6 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import NotFound
 from ..spec import JobState, Replica
 from ..store import REQUESTS, ArtifactStore, job_path
 from .child import PEER_LOST, Child
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 _PEERS_GRACE = 6.0
 _TERM_GRACE = 5.0
 _TICK = 0.1
+# A store that is not a folder is asked over a network.
+_REMOTE_TICK = 1.0
 
 
 class Supervisor:
@@ -45,6 +46,7 @@ class Supervisor:
         self._addresses = tuple(addresses)
         self._ranks = ranks
         self._interrupted = False
+        self._ask_at = 0.0
         self._stop_at: float | None = None
         self._kill_at: float | None = None
         self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -78,19 +80,17 @@ class Supervisor:
     def watch(self, changed: Callable[[], None]) -> None:
         """Wait for the end of all ranks, calling ``changed`` whenever one's state did."""
         seen = None
-        while not self._finished():
-            self._listen()
-            if self._requested("cancel"):
-                self.cancelled = True
-            if not self._interrupted and self._requested("interrupt"):
-                self._interrupted = True
-                for child in self.children:
-                    child.tell("interrupt")
-            self._bound()
+        while True:
+            ended = self._finished()
             now = self.replicas()
             if now != seen:
                 seen = now
                 changed()
+            if ended:
+                return
+            self._listen()
+            self._take_requests()
+            self._bound()
 
     def close(self) -> None:
         """Leave no process behind."""
@@ -159,11 +159,16 @@ class Supervisor:
             for child in self.children:
                 child.signal(signal.SIGKILL)
 
-    def _requested(self, what: str) -> bool:
-        try:
-            return self.store.has(job_path(self.spec.name, REQUESTS, what))
-        except NotFound:
-            return False
+    def _take_requests(self) -> None:
+        if time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + (_TICK if self.store.local() else _REMOTE_TICK)
+        if self.store.has(job_path(self.spec.name, REQUESTS, "cancel")):
+            self.cancelled = True
+        if not self._interrupted and self.store.has(job_path(self.spec.name, REQUESTS, "interrupt")):
+            self._interrupted = True
+            for child in self.children:
+                child.tell("interrupt")
 
     def _cancel(self, *_: object) -> None:
         self.cancelled = True
