@@ -49,7 +49,7 @@ class Outcome:
         with self._folder(OUTCOME) as outcome:
             if captured is not None:
                 reply = captured.apply(outcome)
-                ambient.restore(reply["ambient"])
+                ambient.restore(reply["ambient"], load=False)
             else:
                 with self._folder(PAYLOAD) as payload:
                     reply = load_outcome(outcome, payload)

@@ -29,18 +29,22 @@ def snapshot() -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any]) -> None:
-    """Set the state to what `snapshot` saw."""
+def restore(state: dict[str, Any], *, load: bool = True) -> None:
+    """Set the state to what `snapshot` saw.
+
+    Without ``load`` only that of libraries in use here: a replica has imported TensorFlow in any
+    case, which is no reason for a notebook to wait for it.
+    """
     random.setstate(state["random"])
-    if "numpy" in state:
+    if "numpy" in state and (load or "numpy" in sys.modules):
         import numpy
 
         numpy.random.set_state(state["numpy"])
-    if "tensorflow" in state:
+    if "tensorflow" in state and (load or "tensorflow" in sys.modules):
         from jupyter_kf.capture import tensorflow
 
         tensorflow.set_ambient_state(state["tensorflow"])
-    if "keras" in state:
+    if "keras" in state and (load or "keras" in sys.modules):
         from jupyter_kf.capture import keras
 
         keras.set_ambient_state(state["keras"])
