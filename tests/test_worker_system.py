@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jupyter_kf.worker import system
 
-from .conftest import exit_code
+from .conftest import exit_code, wait_until
 
 
 def _alive(pid: int) -> bool:
@@ -53,7 +53,7 @@ def test_every_descendant_is_killed_however_far(forked):
         done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True)
         pids = [int(word) for word in done.stdout.split()]
         direct = subprocess.Popen(["sleep", "600"])
-        assert all(map(_alive, [*pids, direct.pid]))
+        wait_until(lambda: all(map(_alive, [*pids, direct.pid])), "they do not start")
         system.kill_descendants()
         assert not any(map(_alive, [*pids, direct.pid]))
         direct.returncode = -9
