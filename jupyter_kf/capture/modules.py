@@ -32,13 +32,15 @@ class Source(NamedTuple):
 def beside(work: Any) -> dict[str, Source]:
     """The modules under the working directory that the process has imported or `work`'s source imports."""
     here = Path.cwd().resolve()
+    # A kernel has thousands of modules and following links is slow, so the text is looked at first.
+    near = (str(Path.cwd()), str(here))
     found: dict[str, Source] = {}
     names = [*sys.modules, *_imported(getattr(work, "source", ""))]
     for name in dict.fromkeys(names):
         if name.partition(".")[0] in ("__main__", "jupyter_kf"):
             continue
         file = _file(name)
-        if file is not None and _lies(file, here):
+        if file is not None and str(file).startswith(near) and _lies(file, here):
             found[name] = Source(str(file), file.read_bytes(), file.name == "__init__.py")
     return found if sum(len(source.text) for source in found.values()) <= LIMIT else {}
 
