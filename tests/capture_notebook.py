@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import linecache
 import os
 import subprocess
 import sys
@@ -74,8 +75,11 @@ class Notebook:
         self._folder, self._replicas, self._count = folder, away, 0
 
     def here(self, source: str) -> None:
-        """Run a cell in this process."""
-        exec(compile(source, "<cell>", "exec"), self.names)
+        """Run a cell in this process, its source at hand as in a kernel."""
+        self._count += 1
+        name = f"<cell {id(self)}.{self._count}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        exec(compile(source, name, "exec"), self.names)
 
     def pack(self, source: str) -> tuple[Captured, Path]:
         """Capture a cell."""

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from capture_notebook import Notebook, Replicas, replicas
 
 from jupyter_kf.capture import LostError, load_outcome
+
+from .capture_notebook import Notebook, Replicas, replicas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

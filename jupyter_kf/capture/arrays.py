@@ -74,10 +74,11 @@ def part(array: Array, anew: bool = False) -> Part:
     whole = root(array)
     base, _end = _bounds(whole)
     low, high = _bounds(array) if array.size else (base, base)
-    memory = Memory(whole, lambda lo, hi: _window(whole, base + lo, hi - lo), whole.dtype.name, whole.shape)
-    if not whole.flags.c_contiguous:
-        memory.shape = None
-    return Part(array, memory, low - base, high - base, anew)
+    memory = Memory(whole, lambda lo, hi: _window(whole, base + lo, hi - lo))
+    shape = array.shape if array.flags.c_contiguous else None
+    if array.flags.f_contiguous and shape is None:
+        shape = (array.size,)
+    return Part(array, memory, low - base, high - base, array.dtype.name, shape, anew)
 
 
 def _window(whole: Array, address: int, size: int) -> memoryview:

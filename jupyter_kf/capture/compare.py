@@ -23,6 +23,8 @@ def alike(before: Any, now: Any, part: Callable[[Any, Any], bool] | None = None)
         return part(before, now)
     if type(before).__module__ == "numpy":
         return _same_array(before, now)
+    if type(before).__module__ == "pyarrow.lib" and hasattr(before, "equals"):
+        return bool(before.equals(now))
     return _equal(before, now)
 
 

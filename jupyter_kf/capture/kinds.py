@@ -127,6 +127,12 @@ def _resolve(obj: Any) -> Kind | None:
         found, kind = tensorflow.resolve(obj)
         if found:
             return kind
+    if "pandas" in roots:
+        from jupyter_kf.capture import pandas
+
+        found, kind = pandas.resolve(obj)
+        if found:
+            return kind
     if "numpy" in roots:
         from jupyter_kf.capture import arrays
 

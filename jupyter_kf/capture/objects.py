@@ -168,7 +168,7 @@ def fill_state(obj: Any, state: Any) -> None:
 
 
 FIXED = Kind(opaque_make, nothing, no_fill, made_full=True)  # has a number, but never changes
-OPAQUE = Kind(opaque_make, opaque_contents, fill_opaque)
+OPAQUE = Kind(opaque_make, opaque_contents, fill_opaque, as_pickled=True)
 
 
 # ---- small things that need their own way

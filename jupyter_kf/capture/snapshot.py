@@ -39,5 +39,5 @@ def _contents(obj: Any) -> Any:
     kind = kinds.kind_of(obj)
     if kind is None:
         return None
-    contents = kind.contents(obj)
+    contents = (kind.watched or kind.contents)(obj)
     return compare.frozen(contents) if kind is objects.OPAQUE else contents

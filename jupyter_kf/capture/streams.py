@@ -127,7 +127,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _slotted(super().reducer_override(obj))
         if kind is None:
             return kinds.by_reference(obj) or super().reducer_override(obj)
-        if kind is objects.OPAQUE:
+        if kind.as_pickled:
             return objects.reduced(obj)
         if kind.made_full:
             return kind.make(obj)

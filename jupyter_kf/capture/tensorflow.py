@@ -39,8 +39,8 @@ def packed(
         )
     numpy_dtype = numpy.dtype(dtype.as_numpy_dtype)
     size = int(numpy.prod(shape, dtype=numpy.int64)) * numpy_dtype.itemsize
-    memory = Memory(owner, lambda lo, hi: raw(value())[lo:hi], dtype.name, shape)
-    return Part(owner, memory, 0, size, anew), arrays.dtype_token(numpy_dtype), shape
+    memory = Memory(owner, lambda lo, hi: raw(value())[lo:hi])
+    return Part(owner, memory, 0, size, dtype.name, shape, anew), arrays.dtype_token(numpy_dtype), shape
 
 
 def unpacked(source: Any, dtype: Any, shape: tuple[int, ...]) -> Any:

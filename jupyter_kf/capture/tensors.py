@@ -36,18 +36,22 @@ class Memory:
 
     owner: Any
     view: Callable[[int, int], memoryview]
-    dtype: str = "uint8"
-    shape: tuple[int, ...] | None = None
 
 
 @dataclass(eq=False)
 class Part:
-    """The bytes `lo` to `hi` of a memory, which `obj` covers; ``anew``: even if the other side has them."""
+    """The bytes `lo` to `hi` of a memory, which `obj` covers.
+
+    The shape is None if there are gaps, or if the elements are not in the order of rows.
+    ``anew``: they are written even if the other side has them.
+    """
 
     obj: Any
     memory: Memory
     lo: int
     hi: int
+    dtype: str
+    shape: tuple[int, ...] | None
     anew: bool = False
 
 
@@ -110,9 +114,9 @@ class TensorWriter:
         end = 0
         for place, span in enumerate(self.spans):
             end = span.start + span.hi - span.lo
-            memory = self.memories[span.memory]
-            dtype, shape = _NAMES.get(memory.dtype, "U8"), memory.shape
-            if not span.sole or shape is None or memory.dtype not in _NAMES:
+            first = next(part for part in self.parts[span.memory] if part.lo == span.lo < part.hi)
+            dtype, shape = _NAMES.get(first.dtype, "U8"), first.shape
+            if not span.sole or shape is None or first.dtype not in _NAMES:
                 dtype, shape = "U8", (end - span.start,)
             if span.hi - span.lo >= SMALL:
                 entries[str(place)] = {"dtype": dtype, "shape": shape, "data_offsets": [span.start, end]}
@@ -141,7 +145,7 @@ def _stretches(parts: list[list[Part]]) -> Iterator[Span]:
             if merged and part.lo < merged[-1][1]:
                 merged[-1] = [merged[-1][0], max(merged[-1][1], part.hi), False]
             elif part.lo < part.hi:
-                merged.append([part.lo, part.hi, part.obj is part.memory.owner])
+                merged.append([part.lo, part.hi, part.shape is not None])
         yield from (Span(number, lo, hi, 0, sole) for lo, hi, sole in merged)
 
 
