@@ -118,6 +118,7 @@ def test_the_job_to_the_last_field(spec, place):
             {"name": "JUPYTER_KF_STORE", "value": "/home/jovyan/.local/share/jupyter/jupyter_kf"},
         ],
         "ports": [{"name": "tensorflow", "containerPort": 2222}],
+        "readinessProbe": {"tcpSocket": {"port": 2221}, "periodSeconds": 1, "failureThreshold": 30},
         "resources": {},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -30,7 +30,8 @@ def _pod(index=0, phase="Pending", state=None, created=T1, **status):
         "status": {"phase": phase, **status},
     }
     if state:
-        pod["status"]["containerStatuses"] = [{"name": "replica", "state": state}]
+        ready = {"ready": True} if "running" in state else {}
+        pod["status"]["containerStatuses"] = [{"name": "replica", "state": state, **ready}]
     return pod
 
 
@@ -67,6 +68,15 @@ def test_a_job_runs_when_all_replicas_run():
     assert (half.state, half.ready) == (JobState.PENDING, 1)
     assert (whole.state, whole.ready, whole.reason) == (JobState.RUNNING, 2, "")
     assert whole.started == 1767225602.0
+
+
+def test_a_replica_that_has_not_found_its_peers_is_starting():
+    pod = _pod(0, "Running", RUNNING)
+    pod["status"]["containerStatuses"][0]["ready"] = False
+    status = status_of(_job(), [pod], [])
+
+    assert status.state is JobState.PENDING
+    assert status.reason == "Rank 0 is starting and looks for its peers."
 
 
 WAITING = {

@@ -33,6 +33,7 @@ _LOG_INTERVAL = 0.1
 _TURN = 0.2
 # A replica has 30 s to end, and a node that is gone is noticed later still.
 _CANCEL_PATIENCE = 45.0
+_OUTAGE_PATIENCE, _OUTAGE_TURN = 120.0, 1.0
 _DELETE_PATIENCE = 90.0
 
 
@@ -131,6 +132,20 @@ class KubernetesBackend(Backend):
         if status.state.finished and self.store.has(job_path(status.name, APPLIED)):
             return replace(status, **self.store.get_json(job_path(status.name, APPLIED)))
         return status
+
+    async def wait(self, name: str, timeout: float | None = None) -> JobStatus:
+        """Wait for a job's end, over times in which the cluster does not answer."""
+        begun = time.monotonic()
+        away_since = None
+        while True:
+            left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
+            try:
+                return await super().wait(name, left)
+            except BackendError:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _OUTAGE_PATIENCE:
+                    raise
+            await asyncio.sleep(_OUTAGE_TURN)
 
     def _shared_mirror(self) -> Mirror:
         """The one mirror of this loop, however many watch."""

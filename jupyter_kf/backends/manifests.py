@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONTAINER = "replica"
 PORT = 2222
+READY_PORT = 2221  # open once the replica has found its peers
 JOB_LABEL = label_key("job")
 USER_LABEL = label_key("user")
 SPEC_ANNOTATION = label_key("spec")
@@ -96,6 +97,7 @@ def _pod(spec: JobSpec, place: Placement) -> Object:
         "command": [place.python, "-m", "jupyter_kf.worker", spec.name],
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "ports": [{"name": "tensorflow", "containerPort": PORT}],
+        "readinessProbe": {"tcpSocket": {"port": READY_PORT}, "periodSeconds": 1, "failureThreshold": 30},
         "resources": _resources(spec),
         "securityContext": {
             "allowPrivilegeEscalation": False,

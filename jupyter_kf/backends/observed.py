@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .apiserver import Object
 
 PEER_LOST = 42
+_SET_UP, _STARTING = "is being set up on its node", "is starting and looks for its peers"
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _SHORT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")
 _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
@@ -88,9 +89,17 @@ def _replica(index: int, pod: Object | None) -> Replica:
     if phase == "Failed":
         return Replica(index, JobState.FAILED, _why_failed(pod), node=node, exit_code=_exit_code(pod))
     if phase == "Running" and not _waiting(pod):
-        state = JobState.FAILED if _terminated(pod).get("exitCode") else JobState.RUNNING
-        return Replica(index, state, node=node)
+        if _container(pod).get("ready"):
+            silent = f"does not answer: its node {node} may be lost" if _is_silent(pod) else ""
+            return Replica(index, JobState.PENDING if silent else JobState.RUNNING, silent, node=node)
+        return Replica(index, JobState.PENDING, _STARTING, node=node)
     return Replica(index, JobState.PENDING, _why_pending(pod), node=node)
+
+
+def _is_silent(pod: Object) -> bool:
+    """Whether the cluster has written the pod off while its last word was that it runs."""
+    conditions = {c["type"]: c["status"] for c in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "False"
 
 
 def _of_index(pods: list[Object], index: int) -> Object | None:
@@ -142,7 +151,7 @@ def _why_pending(pod: Object) -> str:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return unschedulable(condition.get("message", ""))
-    return "is being set up on its node" if pod["spec"].get("nodeName") else "waits for a node"
+    return _SET_UP if pod["spec"].get("nodeName") else "waits for a node"
 
 
 def unschedulable(message: str) -> str:
@@ -193,7 +202,7 @@ def _why_waiting(job: Object, waiting: list[Replica], pods: int, events: list[Ob
     told = [r for r in waiting if r.reason]
     if not told:
         return "Waiting for the cluster to make its replicas."
-    first = next((r for r in told if "set up on its node" not in r.reason), told[0])
+    first = next((r for r in told if r.reason not in (_STARTING, _SET_UP)), told[0])
     return f"Rank {first.index} {first.reason}."
 
 

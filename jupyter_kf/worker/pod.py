@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PORT = 2222
+READY_PORT = 2221
 ENDED = 143
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 _LAST_WORDS = Path(os.environ.get("JUPYTER_KF_LAST_WORDS", "/dev/termination-log"))
@@ -80,13 +81,14 @@ def _wait_for_names(addresses: Sequence[str], timeout: float) -> None:
 
 def _run(store: ArtifactStore, spec: JobSpec, addresses: Sequence[str], rank: int) -> int:
     gang = Supervisor(store, spec, addresses, [rank])
-    log = _Log(store, spec.name, rank)
+    log, ready = _Log(store, spec.name, rank), _Ready()
     try:
         gang.start(lambda _: log.fileno(), [log.out])
         log.start()
-        gang.watch(lambda: None)
+        gang.watch(lambda: ready.tell() if gang.running else None)
     finally:
         gang.close()
+        ready.end()
         log.end()
     return _conclude(store, gang, rank)
 
@@ -128,6 +130,32 @@ def _peak() -> int | None:
         with suppress(OSError, ValueError):
             return int(Path(place).read_text())
     return None
+
+
+class _Ready:
+    """Answers on a port of its own once the rank has found its peers: the pod's readiness."""
+
+    def __init__(self) -> None:
+        self._server: socket.socket | None = None
+
+    def tell(self) -> None:
+        """Begin to answer."""
+        if self._server is None:
+            self._server = socket.create_server(("", READY_PORT))
+            threading.Thread(target=self._answer, name="jupyter_kf-ready", daemon=True).start()
+
+    def _answer(self) -> None:
+        with suppress(OSError):  # the server was closed
+            while self._server is not None:
+                self._server.accept()[0].close()
+
+    def end(self) -> None:
+        """Answer no more."""
+        server, self._server = self._server, None
+        if server is not None:
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
 
 
 class _Log:

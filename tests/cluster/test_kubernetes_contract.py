@@ -1,0 +1,31 @@
+"""The contract of `Backend`, the same as everywhere, on a real Kubernetes."""
+
+from __future__ import annotations
+
+import pytest
+from replicas import backend, placement
+
+from tests.backend_rigs import LocalRig
+from tests.test_backends import *  # noqa: F403 - the tests of the contract, run here with another rig
+
+pytestmark = pytest.mark.cluster
+
+
+class KubernetesRig(LocalRig):
+    """Runs pods. No TensorFlow is needed, so none is imported."""
+
+    def __init__(self, kubeconfig, namespace, store):
+        self.backend = backend(kubeconfig, namespace, placement(store, preload="jupyter_kf.worker.run"))
+
+
+@pytest.fixture
+async def rig(kubeconfig, namespace, tmp_path):
+    found = KubernetesRig(kubeconfig, namespace, tmp_path)
+    yield found
+    await found.backend.close()
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """The folder for this machine's own processes, of which there are none."""
+    return tmp_path / "runtime"
