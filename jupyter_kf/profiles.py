@@ -24,7 +24,11 @@ PROFILES_VARIABLE = "JUPYTER_KF_PROFILES"
 
 @dataclass(frozen=True)
 class Profile(Record):
-    """A named image, resources and queue; an empty ``image`` means the notebook's own."""
+    """A named image, resources and queue; an empty ``image`` means the notebook's own.
+
+    ``pod_overrides`` is merged into the specification of each replica's pod on Kubernetes: node
+    selector, tolerations, Secrets for the store, and whatever else the cluster wants.
+    """
 
     name: str
     title: str = ""
@@ -32,6 +36,7 @@ class Profile(Record):
     image: str = ""
     resources: Resources = field(default_factory=Resources)
     queue: str = ""
+    pod_overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name:

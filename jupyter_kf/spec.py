@@ -157,6 +157,8 @@ def _plain(value: Any) -> Any:
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:
+    if kind is Any:
+        return data
     if dataclasses.is_dataclass(kind):
         return _build_record(kind, data, where)
     origin, args = typing.get_origin(kind), typing.get_args(kind)

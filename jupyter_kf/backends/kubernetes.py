@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import BackendError, NotFound, SpecError
 from ..names import is_job_name, label_value
@@ -85,8 +85,10 @@ class KubernetesBackend(Backend):
 
     async def _job(self, spec: JobSpec) -> Object:
         profile = find(spec.profile) if spec.profile else None
-        overrides: dict[str, Any] = getattr(profile, "pod_overrides", {})
-        return manifests.job(spec, await self.placement(), profile.queue if profile else "", overrides)
+        place = await self.placement()
+        if profile is None:
+            return manifests.job(spec, place)
+        return manifests.job(spec, place, profile.queue, profile.pod_overrides)
 
     async def placement(self) -> Placement:
         """Give where replicas go; it is found out once."""

@@ -1,0 +1,164 @@
+"""Real TensorFlow on a real cluster: what comes back equals what one process here makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from replicas import CODE, placement
+
+pytestmark = [pytest.mark.cluster, pytest.mark.gang]
+
+_PLACES = """
+import sys
+sys.path[:0] = [{tests!r}, {cluster!r}]
+from pathlib import Path
+import keras, numpy as np
+import jupyter_kf as kf
+from replicas import backend, placement
+place = backend(Path({kubeconfig!r}), {namespace!r}, placement(Path({store!r})))
+
+def make():
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential([
+        keras.layers.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(0.01, global_clipnorm=1.0), loss="mse", metrics=["mae"])
+    return model
+
+def furthest(one, two):
+    pairs = zip(one.variables + one.optimizer.variables, two.variables + two.optimizer.variables)
+    return max(float(np.abs(np.asarray(a, "float64") - np.asarray(b, "float64")).max()) for a, b in pairs)
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(70, 8)).astype("float32")  # the last batch of 16 is uneven
+y = x.sum(1, keepdims=True)
+"""
+
+
+@pytest.fixture
+def run(kubeconfig, namespace, tmp_path):
+    """Run a script as a notebook's kernel would: TensorFlow is not for the tests' own process."""
+    names = {"cluster": str(CODE / "tests" / "cluster"), "tests": str(CODE)}
+    names |= {"kubeconfig": str(kubeconfig), "namespace": namespace, "store": str(tmp_path)}
+
+    def run_script(script: str) -> str:
+        text = _PLACES.format(**names) + textwrap.dedent(script)
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(
+            [sys.executable, "-c", text],
+            capture_output=True,
+            text=True,
+            timeout=250,
+            env=environment,
+            cwd=CODE,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run_script
+
+
+def test_training_on_two_nodes_equals_one_process(run):
+    said = run(
+        """
+        one, two = make(), make()
+        kept = two.layers[0].kernel
+        with kf.Executor(workers=2, backend=place) as executor:
+            job = executor.submit(two.fit, x, y, epochs=2, batch_size=16, verbose=0, shuffle=False)
+            history = job.result(timeout=200)
+        expected = one.fit(x, y, epochs=2, batch_size=16, verbose=0, shuffle=False)
+        print("nodes", *sorted(replica.node for replica in job.status.replicas))
+        assert two.layers[0].kernel is kept
+        assert furthest(one, two) < 1e-6, furthest(one, two)
+        for name, values in expected.history.items():
+            np.testing.assert_allclose(history.history[name], values, rtol=1e-6)
+        one.fit(x, y, epochs=1, batch_size=16, verbose=0, shuffle=False)
+        two.fit(x, y, epochs=1, batch_size=16, verbose=0, shuffle=False)
+        assert furthest(one, two) < 1e-6
+        job.delete()
+        print("left", place.store.list("jobs"), kf.jobs(place))
+        """
+    )
+
+    assert "nodes n1 n2" in said
+    assert "left [] []" in said
+
+
+def test_an_error_is_raised_here_with_the_frames_from_there(run):
+    said = run(
+        """
+        import traceback
+        def broken(n):
+            print("before", flush=True)
+            return 1 / n
+        with kf.Executor(workers=1, backend=place) as executor:
+            job = executor.submit(broken, 0)
+            try:
+                job.result(timeout=200)
+            except ZeroDivisionError as error:
+                print("raised", error, traceback.extract_tb(error.__traceback__)[-1].name)
+        print(job.status.state, job.status.reason, job.logs())
+        """
+    )
+
+    assert "raised division by zero broken" in said
+    assert "FAILED ZeroDivisionError: division by zero. before" in said
+
+
+def test_a_job_outlives_its_kernel_and_is_found_by_name(run):
+    said = run(
+        """
+        import os
+        model = make()
+        executor = kf.Executor(workers=1, backend=place)
+        job = executor.submit(model.fit, x, y, epochs=1, batch_size=16, verbose=0)
+        print(job.name, flush=True)
+        os._exit(0)  # without a word, as a kernel that is killed
+        """
+    )
+    name = said.split()[-1]
+    said = run(
+        f"""
+        job = kf.job({name!r}, place)
+        history = job.result(timeout=200)
+        print("loss", len(history.history["loss"]), [job.name for job in kf.jobs(place)] == [{name!r}])
+        """
+    )
+
+    assert "loss 1 True" in said
+
+
+def test_a_cell_runs_on_the_cluster(run, kubeconfig, namespace, tmp_path, monkeypatch):
+    """As a user does it: the environment says where, the cell says what."""
+    config = json.loads(Path(kubeconfig).read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    own = tmp_path / "config"
+    own.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(own))
+    monkeypatch.setenv("JUPYTER_KF_BACKEND", "kubernetes")
+    monkeypatch.setenv("JUPYTER_KF_STORE", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_KF_PLACEMENT", json.dumps(dataclasses.asdict(placement(tmp_path))))
+    said = run(
+        """
+        from IPython.core.interactiveshell import InteractiveShell
+        shell = InteractiveShell.instance()
+        shell.run_line_magic("load_ext", "jupyter_kf")
+        model, one = make(), make()
+        shell.push({"model": model, "x": x, "y": y})
+        cell = "h = model.fit(x, y, epochs=1, batch_size=16, verbose=0, shuffle=False)\\nprint('trained')"
+        shell.run_cell_magic("kf", "--workers 2", cell)
+        one.fit(x, y, epochs=1, batch_size=16, verbose=0, shuffle=False)
+        print("equal", furthest(one, model) < 1e-6, sorted(shell.user_ns["h"].history))
+        print(kf.jobs()[0].backend.name, kf.jobs()[0].status.state)
+        """
+    )
+
+    assert "trained" in said
+    assert "equal True ['loss', 'mae']" in said
+    assert "kubernetes SUCCEEDED" in said

@@ -1,0 +1,171 @@
+"""What the Kubernetes backend does without a cluster: profiles, errors of the server, the live copy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+import yaml
+
+from jupyter_kf.backends import connect, manifests, mirror
+from jupyter_kf.backends.apiserver import Conflict, Expired, error_of
+from jupyter_kf.backends.kubernetes import KubernetesBackend
+from jupyter_kf.backends.mirror import Mirror
+from jupyter_kf.backends.placement import Placement
+from jupyter_kf.errors import BackendError, Forbidden, NotFound, SpecError
+from jupyter_kf.profiles import PROFILES_VARIABLE
+from jupyter_kf.spec import JobSpec, JobState
+
+
+def test_it_is_chosen_by_name_and_asks_nobody(store):
+    assert connect("kubernetes", store).name == "kubernetes"
+
+
+async def test_a_profile_shapes_the_pod(store, monkeypatch):
+    chips = {"cloud.google.com/gke-tpu-topology": "2x4"}
+    profile = {"name": "tpu", "queue": "chips", "pod_overrides": {"nodeSelector": chips}}
+    monkeypatch.setenv(PROFILES_VARIABLE, json.dumps([profile]))
+    backend = KubernetesBackend(store, placement=Placement(image="x"))
+    service, job = yaml.safe_load_all(await backend.manifests(JobSpec("a", profile="tpu")))
+
+    assert job["spec"]["template"]["spec"]["nodeSelector"] == chips
+    assert job["metadata"]["labels"][manifests.QUEUE_LABEL] == "chips"
+    assert "ownerReferences" not in service["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, SpecError),
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (410, Expired),
+        (422, SpecError),
+        (500, BackendError),
+        (503, BackendError),
+    ],
+)
+def test_an_answer_becomes_an_error_of_ours(status, kind):
+    error = error_of(status, json.dumps({"message": "because"}))
+
+    assert type(error) is kind
+    assert "because" in str(error)
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"message"'])
+def test_an_answer_that_is_no_status_is_told_as_it_is(body):
+    assert str(error_of(502, body)) == (body or "status 502")
+
+
+class Server:
+    """Plays an API server: gives one list and then what a test puts into the watches."""
+
+    def __init__(self):
+        self.jobs = [self._job("a")]
+        self.lists = 0
+        self.fail = None
+        self.watches: asyncio.Queue = asyncio.Queue()
+
+    def _job(self, name):
+        job = manifests.job(JobSpec(name, created=1.0), Placement(image="x"))
+        job["metadata"] |= {"uid": f"uid-{name}", "resourceVersion": "1"}
+        return job
+
+    async def list(self, kind, **query):
+        if self.fail:
+            raise self.fail
+        self.lists += kind == "jobs"
+        return {"items": self.jobs if kind == "jobs" else None, "metadata": {"resourceVersion": "1"}}
+
+    async def watch(self, kind, version, **query):
+        if kind != "jobs":
+            await asyncio.Event().wait()
+        while (event := await self.watches.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(mirror, "_FIRST_PAUSE", 0.001)
+
+
+async def _next(changes, holds):
+    async with asyncio.timeout(10):
+        while not holds(found := {s.name: s for s in await anext(changes)}):
+            pass
+    return found
+
+
+async def test_changes_are_followed():
+    server = Server()
+    async with Mirror(server, "x") as live:
+        changes = live.changes()
+        assert list(await _next(changes, bool)) == ["a"]
+
+        job = server._job("a")
+        condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:01Z"}
+        job["status"] = {"conditions": [condition]}
+        server.watches.put_nowait({"type": "MODIFIED", "object": job})
+        await _next(changes, lambda found: found["a"].state is JobState.SUCCEEDED)
+        server.watches.put_nowait({"type": "DELETED", "object": job})
+        await _next(changes, lambda found: not found)
+    assert server.lists == 1
+
+
+@pytest.mark.parametrize("missed", [Expired("too old"), NotFound("gone")])
+async def test_what_a_watch_missed_is_listed(missed):
+    server = Server()
+    async with Mirror(server, "x") as live:
+        server.jobs = [server._job("b")]
+        server.watches.put_nowait(missed)
+        changes = live.changes()
+        assert list(await _next(changes, lambda found: "b" in found)) == ["b"]
+
+
+async def test_a_broken_line_is_taken_up_where_it_broke():
+    server = Server()
+    async with Mirror(server, "x") as live:
+        server.watches.put_nowait(BackendError("reset"))
+        server.watches.put_nowait(None)  # the server's own end of a watch
+        server.watches.put_nowait({"type": "ADDED", "object": server._job("b")})
+        changes = live.changes()
+        assert set(await _next(changes, lambda found: "b" in found)) == {"a", "b"}
+    assert server.lists == 1
+
+
+@pytest.mark.parametrize("trouble", [BackendError("away"), Forbidden("no")])
+async def test_a_server_that_never_answered_is_told_and_may_be_asked_again(trouble):
+    server = Server()
+    server.fail = trouble
+    live = Mirror(server, "x")
+    with pytest.raises(type(trouble)):
+        async with live:
+            pass
+
+    server.fail = None
+    async with live:
+        assert [s.name for s in live.statuses()] == ["a"]
+
+
+async def test_one_mirror_serves_many_and_ends_with_the_last():
+    server = Server()
+    live = Mirror(server, "x")
+    async with live:
+        async with live:
+            pass
+        assert [s.name for s in live.statuses()] == ["a"]
+    assert server.lists == 1
+    assert live._tasks == []
+
+
+async def test_pods_and_events_of_an_earlier_job_of_the_name_do_not_count():
+    job = Server()._job("a")
+    pod = {"metadata": {"labels": {manifests.JOB_LABEL: "a"}, "ownerReferences": [{"uid": "older"}]}}
+    event = {"involvedObject": {"name": "a", "uid": "older"}, "message": "exceeded"}
+
+    assert mirror.statuses([job], [pod], [event])[0].reason == "Waiting for the cluster to make its replicas."
