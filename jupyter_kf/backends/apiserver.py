@@ -26,6 +26,8 @@ CALL_SECONDS = 15.0
 # The server sends a bookmark about once a minute on a quiet watch; longer silence is a dead line.
 _SILENCE_SECONDS = 100.0
 _WATCH_SECONDS = 300
+# aiohttp lets go of TLS connections in later turns of the loop, and asks to be given the time.
+_TLS_FAREWELL = 0.25
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PATHS = {"jobs": "/apis/batch/v1"}
 
@@ -210,6 +212,7 @@ class ApiServer:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
+            await asyncio.sleep(_TLS_FAREWELL)
 
 
 def _close(loop: asyncio.AbstractEventLoop, api: weakref.ref[ApiServer]) -> None:
