@@ -7,10 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-<<<<<<< Updated upstream
-=======
-from tests.capture_notebook import Notebook, Replicas, replicas
->>>>>>> Stashed changes
 
 from jupyter_kf.capture import LostError, load_outcome
 
