@@ -37,11 +37,11 @@ test: env cluster-build lint types imports  ## run every test this machine can r
 	@echo "== Running the tests"
 	@$(PYTEST)
 
-test-unit: env  ## run the quick tests: no TensorFlow, no gang
-	@$(PYTEST) tests --ignore=tests/gang --ignore=tests/kernel -m "not gang" -q
+test-unit: env  ## run the quick tests: no notebook, no training
+	@$(PYTEST) tests/test_*.py -q
 
 test-gang: env  ## run the tests with real replicas
-	@$(PYTEST) tests/gang tests/kernel
+	@$(PYTEST) tests/gang tests/jobs tests/kernel
 
 # A throw-away Kubernetes for the tests; tests/cluster/README.md says how it is made.
 THROWAWAY := PYTHONPATH=tests/cluster $(BIN)/python -m throwaway

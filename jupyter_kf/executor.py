@@ -21,7 +21,7 @@ from .handle import Job, sent
 from .names import check_job_name, new_job_name
 from .profiles import find
 from .spec import JobSpec, Resources
-from .store import PAYLOAD, job_path
+from .store import PAYLOAD, SPEC, job_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .backends.base import Backend
     from .capture import Captured
     from .capture.cell import Cell
+    from .store import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,30 @@ def _handle(backend: Backend, name: str) -> Job:
 def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None) -> Job:
     store = backend.store
     if not store.claim(job_path(spec.name)):
-        raise SpecError(f"There is a job {spec.name!r} already; delete it or choose another name.")
+        raise SpecError(_taken(store, spec.name))
     try:
         captured = _pack(store, spec.name, work)
         loop.run(backend.submit(spec))
     except BaseException:
+        # An interrupt may come when the job has been started already.
+        with contextlib.suppress(NotFound):
+            loop.run(backend.delete(spec.name))
         store.delete(job_path(spec.name))
         raise
     return Job(backend, spec.name, captured, namespace)
 
 
-def _pack(store: Any, name: str, work: Any) -> Captured:
+def _taken(store: ArtifactStore, name: str) -> str:
+    if store.has(job_path(name, SPEC)):
+        return f"There is a job {name!r} already: choose another name, or kf.job({name!r}).delete() it."
+    place = f"{store.url}/{job_path(name)}"
+    return (
+        f"A job {name!r} is being submitted, or its submission was cut off: choose another name, "
+        f"or remove {place}."
+    )
+
+
+def _pack(store: ArtifactStore, name: str, work: Any) -> Captured:
     from .capture import ambient, pack
 
     payload = {"work": work, "ambient": ambient.snapshot()}
