@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agreement import agree
     from .hooks import install, uninstall, uses_own_strategy
-    from .sharing import distribute, mean
+    from .sharing import distribute, mean, whole
 
 _HOME = {
     "agree": "agreement",
@@ -27,10 +27,11 @@ _HOME = {
     "mean": "sharing",
     "uninstall": "hooks",
     "uses_own_strategy": "hooks",
+    "whole": "sharing",
 }
 _MODULES = ("collective", "report", "stop")
 
-__all__ = ["agree", "distribute", "install", "mean", "uninstall", "uses_own_strategy"]
+__all__ = ["agree", "distribute", "install", "mean", "uninstall", "uses_own_strategy", "whole"]
 
 
 def __getattr__(name: str) -> Any:

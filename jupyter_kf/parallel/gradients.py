@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import collective, rows, stop
+from . import collective, report, rows, slices, stop
 
 
 class _Depth(threading.local):
@@ -30,15 +30,30 @@ def hook(original: Any) -> Any:
     """``GradientTape.gradient`` and ``.jacobian``, averaged over the replicas."""
 
     def differentiated(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
-        outermost = not _inside.value and rows.current() is None
-        _inside.value += 1
-        try:
-            result = original(self, target, sources, *args, **kwargs)
-        finally:
-            _inside.value -= 1
-        return _averaged(target, sources, result) if outermost else result
+        return _outermost(lambda: original(self, target, sources, *args, **kwargs), target, sources)
 
     return differentiated
+
+
+def graph_hook(original: Any) -> Any:
+    """``tf.gradients``, averaged over the replicas."""
+
+    def gradients(ys: Any, xs: Any, *args: Any, **kwargs: Any) -> Any:
+        listed = list(xs) if isinstance(xs, (list, tuple)) else [xs]
+        return _outermost(lambda: original(ys, xs, *args, **kwargs), ys, listed)
+
+    return gradients
+
+
+def _outermost(compute: Any, target: Any, sources: Any) -> Any:
+    """What ``compute`` returns, averaged unless it is part of another derivative or of a cut call."""
+    outermost = not _inside.value and rows.current() is None
+    _inside.value += 1
+    try:
+        result = compute()
+    finally:
+        _inside.value -= 1
+    return _averaged(target, sources, result) if outermost else result
 
 
 def is_variable(x: Any) -> bool:
@@ -58,6 +73,11 @@ def _averaged(target: Any, sources: Any, result: Any) -> Any:
     ]
     if not where:
         return result
+    if collective.world_size() > 1 and rows.last() is None:
+        report.note(
+            "A gradient was computed whole on each replica, since it came from no call of a Keras model that "
+            "could be cut by rows: right, but not faster. kf.distribute(function) marks a function to be cut."
+        )
     loss = _loss_of(target)
     for i, averaged in zip(where, average([parts[i] for i in where], loss), strict=True):
         parts[i] = averaged
@@ -69,9 +89,10 @@ def _loss_of(target: Any) -> tf.Tensor:
     return tf.stop_gradient(tf.add_n(values))
 
 
-def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
-    """The mean of each gradient over the replicas, from one collective for each dtype."""
-    dense = [tf.convert_to_tensor(g) for g in parts]
+def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
+    """The mean of each gradient over the replicas: one collective a dtype, more for sparse ones."""
+    joined = [slices.joined(g) for g in parts]
+    dense = [g.values if isinstance(g, tf.IndexedSlices) else g for g in joined]
     with tf.control_dependencies(stop.guard()):
         extra = tf.stop_gradient(tf.stack([stop.wish(), loss]))
     out: dict[int, tf.Tensor] = {}
@@ -86,7 +107,10 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[tf.Tensor]:
             stop.arrived(wishes, losses, loss, collective.world_size())
         for i, piece in zip(where, pieces, strict=True):
             out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
-    return [out[i] for i in range(len(dense))]
+    return [
+        tf.IndexedSlices(out[i], g.indices, g.dense_shape) if isinstance(g, tf.IndexedSlices) else out[i]
+        for i, g in enumerate(joined)
+    ]
 
 
 def apply_hook(original: Any) -> Any:

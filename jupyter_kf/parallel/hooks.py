@@ -16,12 +16,14 @@ import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.callbacks.callback_list import CallbackList
 from keras.src.optimizers.base_optimizer import BaseOptimizer
+from keras.src.saving import saving_api
 from keras.src.trainers.trainer import Trainer
+from tensorflow.python.checkpoint import checkpoint
 from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
 
-from . import agreement, gradients, keras_steps, layers, sharing, stop
+from . import agreement, files, gradients, keras_steps, layers, sharing, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +42,17 @@ def install() -> None:
     stop.install()
     _replace(tf.GradientTape, "gradient", gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
+    _replace(tf, "gradients", gradients.graph_hook)
     _replace(BaseOptimizer, "apply", gradients.apply_hook)
     _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
     _replace(CallbackList, "__init__", keras_steps.callbacks_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
+    _replace(saving_api, "save_model", files.by_rank_0(1))
+    _replace(saving_api, "save_weights", files.by_rank_0(1))
+    _replace(keras.callbacks.BackupAndRestore, "_save_model", files.by_rank_0(None))
+    _replace(keras.callbacks.BackupAndRestore, "on_train_end", files.by_rank_0(None))
+    _replace(checkpoint.TrackableSaver, "save", files.by_rank_0(1))
     for name in _DRAWS:
         _replace(
             stateless_random_ops,

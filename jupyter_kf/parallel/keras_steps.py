@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from . import collective, report, sharing, stop
+from . import collective, files, report, sharing, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,9 +86,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def callbacks_hook(original: Callable[..., None]) -> Callable[..., None]:
-    """``CallbackList.__init__`` with progress reported from rank 0."""
+    """``CallbackList.__init__`` with progress reported from rank 0, and files written there."""
 
     def init(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
+        callbacks = files.without_writers(callbacks)
         if collective.rank() == 0 and report.wanted():
             callbacks = [*(keras.tree.flatten(callbacks) if callbacks else []), Progress()]
         original(self, callbacks, *args, **kwargs)

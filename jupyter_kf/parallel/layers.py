@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.tensor_util import constant_value_as_shape
 
 from . import rows
 
@@ -71,7 +72,8 @@ def draw_hook(original: Callable[..., Any]) -> Callable[..., Any]:
         if wide is None:
             return original(shape, *args, **kwargs)
         whole_shape, start, count, static = wide
-        return tf.ensure_shape(original(whole_shape, *args, **kwargs)[start : start + count], static)
+        part = original(whole_shape, *args, **kwargs)[start : start + count]
+        return part if static.rank is None else tf.ensure_shape(part, static)
 
     return drawn
 
@@ -81,9 +83,7 @@ def _widened(shape: Any, share: rows.Share) -> tuple[Any, Any, Any, Any] | None:
 
     The first axis is a multiple of the rows, as after merging the batch with another axis.
     """
-    static = (
-        tf.TensorShape(tf.get_static_value(shape, partial=True)) if tf.is_tensor(shape) else _static(shape)
-    )
+    static = constant_value_as_shape(shape) if tf.is_tensor(shape) else _static(shape)
     if static.rank == 0:
         return None
     if static.rank is not None and static[0] is not None and isinstance(share.count, int):

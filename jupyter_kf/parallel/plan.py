@@ -74,6 +74,9 @@ class Plan:
         for leaf, mask in zip(leaves, masks, strict=True):
             if mask is not None:
                 set_keras_mask(leaf, next(masks_joined))
+        if len(leaves) > 1:
+            for leaf in leaves:
+                leaf._kf_joined = True
         for holder, place, kind in zip(*_added(owner), self.losses, strict=True):
             holder[place] = _join_scalar(holder[place], kind, share)
         return tf.nest.pack_sequence_as(result, leaves)
@@ -103,8 +106,6 @@ def batch_of(leaves: list[Any]) -> Batch | None:
     if len(firsts) > 1:
         return None
     first = firsts.pop()
-    if first is not None and first < 2:
-        return None
     key = tuple(
         (tf.as_dtype(x.dtype), tuple(x.shape[1:])) if i in where else repr(x)[:80]
         for i, x in enumerate(leaves)
@@ -120,6 +121,28 @@ def find(
     if batch.key not in known:
         known[batch.key] = Plan() if trusted(owner) else _by_trial(call, owner, args, kwargs, batch)
     return known[batch.key]
+
+
+def nested_outputs(owner: Any) -> bool:
+    """Whether an output of a functional model is computed from another of its outputs."""
+    outputs = list(owner.outputs) if isinstance(owner, Functional) else []
+    ids = {id(t) for t in outputs}
+    seen: set[int] = set()
+    todo = [parent for t in outputs for parent in _parents(t)] if len(outputs) > 1 else []
+    while todo:
+        tensor = todo.pop()
+        if id(tensor) in ids:
+            return True
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            todo.extend(_parents(tensor))
+    return False
+
+
+def _parents(tensor: Any) -> list[Any]:
+    history = tensor._keras_history
+    nodes = history.operation._inbound_nodes if history.operation is not None else []
+    return list(nodes[history.node_index].input_tensors) if nodes else []
 
 
 def _by_trial(

@@ -51,6 +51,7 @@ class Share:
 
 class _Region(threading.local):
     share: Share | None = None
+    last: Share | None = None
 
 
 _region = _Region()
@@ -61,10 +62,22 @@ def current() -> Share | None:
     return _region.share
 
 
+def last() -> Share | None:
+    """The share that was cut last since ``forget``, in this thread."""
+    return _region.last
+
+
+def forget() -> None:
+    """Starts to watch anew whether anything is cut."""
+    _region.last = None
+
+
 @contextlib.contextmanager
 def cut(share: Share | None) -> Iterator[None]:
     """Runs a block on the rows of ``share`` (None: on whole tensors)."""
     before, _region.share = _region.share, share
+    if share is not None and not share.trial:
+        _region.last = share
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 
-from . import collective, gradients, plan, report, rows
+from . import collective, gradients, plan, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +78,8 @@ def _shared(call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs:
     with whole():
         leaves = tf.nest.flatten((args, kwargs))
         batch = plan.batch_of(leaves)
+        if batch and ((isinstance(batch.rows, int) and batch.rows < 2) or _differentiated_outputs(owner)):
+            batch = None
         how = plan.find(call, owner, args, kwargs, batch) if batch else None
         if batch is None or how is None:
             return call(*args, **kwargs)
@@ -88,6 +90,11 @@ def _shared(call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs:
         with rows.cut(share):
             result = call(*args, **kwargs)
         return how.join(result, owner, share)
+
+
+def _differentiated_outputs(owner: Any) -> bool:
+    """Outside Keras's own steps a tape may be meant for derivatives between a model's outputs (Grad-CAM)."""
+    return not _here.step and plan.nested_outputs(owner)
 
 
 def distribute(what: Any) -> Any:
@@ -116,8 +123,3 @@ def mean(x: Any) -> Any:
     return tf.nest.map_structure(
         lambda v: collective.add(tf.convert_to_tensor(v)) / collective.world_size(), x
     )
-
-
-def say_whole(name: str, why: str) -> None:
-    """Tells the user that a call is not cut."""
-    report.note(f"{name}: {why}, so each replica computes the whole batch: right, but not faster.")

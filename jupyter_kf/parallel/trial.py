@@ -110,7 +110,7 @@ def _close(a: Any, b: Any) -> bool:
 def _value(x: Any) -> Any:
     if not isinstance(x, tf.Tensor) or x.dtype == tf.string:
         return x
-    return x.numpy() if x.dtype != tf.bfloat16 else tf.cast(x, tf.float16).numpy()
+    return np.asarray(x if x.dtype != tf.bfloat16 else tf.cast(x, tf.float16))
 
 
 def _made_up(like: Any, seed: int) -> tf.Tensor:

@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 START_S = 120.0
 CASE_S = 100.0
+AFTER_FAILURE_S = 10.0
 
 
 class GangBroken(RuntimeError):
@@ -120,7 +121,8 @@ class Gang:
         answers: dict[int, Any] = {}
         while len(answers) < len(self.members):
             missing = {m.channel: r for r, m in enumerate(self.members) if r not in answers}
-            ready = wait(list(missing), timeout)
+            failed = any(isinstance(a, tuple) and isinstance(a[0], Failure) for a in answers.values())
+            ready = wait(list(missing), AFTER_FAILURE_S if failed else timeout)
             if not ready:
                 self._broken(f"{what}: no answer from {sorted(missing.values())} in {timeout:g} s")
             for channel in ready:

@@ -1,8 +1,12 @@
-"""One process of a gang: joins it, then runs the cases it is sent until its channel closes."""
+"""One process of a gang: joins it, then runs the cases it is sent until its channel closes.
+
+It answers each case with what the function returned, or the Failure it ended with, and the notes.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from multiprocessing.connection import Connection
@@ -26,18 +30,22 @@ def main(channel: Connection, rank: int, addresses: list[str]) -> None:
         try:
             case, kwargs = channel.recv()
         except EOFError:
-            return
+            os._exit(0)
         channel.send(_answer(case, kwargs))
         keras.backend.clear_session()
 
 
 def _answer(case: str, kwargs: dict[str, Any]) -> Any:
+    from jupyter_kf.parallel import report
+
     module, _, name = case.partition(":")
+    notes: list[str] = []
+    report.to(lambda event: notes.append(event["text"]) if event["event"] == "note" else None)
     try:
-        return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs)
+        return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs), notes
     except BaseException as error:  # noqa: BLE001 - the answer to the test, whatever it is
         traceback.print_exc()
-        return Failure(type(error).__name__, str(error))
+        return Failure(type(error).__name__, str(error)), notes
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_equals_one_process(gangs: Any, name: str, shape: str, size: int) -> None:
     case, options = CASES[name]
     rows, batch = SHAPES[shape]
-    want = gangs(0).run(case, rows=rows, batch=batch, **options)[0]
-    for got in gangs(size).run(case, rows=rows, batch=batch, **options):
+    want = gangs(0).run(case, rows=rows, batch=batch, **options)[0][0]
+    for got, _ in gangs(size).run(case, rows=rows, batch=batch, **options):
         assert isinstance(got, dict), got
         found = differences(got, want)
         assert max(found.values()) <= BAR, found
