@@ -23,6 +23,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
 
+from ..errors import SpecError
 from . import agreement, files, gradients, keras_steps, layers, sharing, stop
 
 if TYPE_CHECKING:
@@ -39,13 +40,20 @@ def install() -> None:
     """
     if _replaced:
         return
+    if keras.backend.backend() != "tensorflow":
+        raise SpecError(
+            f"Keras runs on {keras.backend.backend()} here, and jobs need its TensorFlow backend. "
+            "Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
     stop.install()
     _replace(tf.GradientTape, "gradient", gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
     _replace(tf, "gradients", gradients.graph_hook)
+    _replace(tf, "recompute_grad", layers.recompute_hook)
     _replace(BaseOptimizer, "apply", gradients.apply_hook)
     _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
+    _replace(Trainer, "_resolve_auto_jit_compile", lambda original: lambda self: False)
     _replace(CallbackList, "__init__", keras_steps.callbacks_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
     _replace(saving_api, "save_model", files.by_rank_0(1))

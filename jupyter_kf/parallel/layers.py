@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.tensor_util import constant_value_as_shape
 
-from . import rows
+from . import gradients, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,3 +107,20 @@ def _static(shape: Any) -> tf.TensorShape:
     if isinstance(shape, int):
         shape = [shape]
     return tf.TensorShape([tf.get_static_value(d) if tf.is_tensor(d) else d for d in shape])
+
+
+def recompute_hook(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``tf.recompute_grad``: what is computed again in the backward pass works on the same rows as before."""
+
+    def recompute(f: Callable[..., Any]) -> Any:
+        held: list[rows.Share | None] = [None]
+
+        def again(*args: Any, **kwargs: Any) -> Any:
+            if not gradients.differentiating():
+                held[0] = rows.current()
+            with rows.cut(held[0]):
+                return f(*args, **kwargs)
+
+        return original(again)
+
+    return recompute

@@ -48,6 +48,13 @@ def request(reason: str = INTERRUPT) -> None:
         _wish.assign(1.0)
 
 
+def clear() -> None:
+    """Forgets a stop that nobody has acted on, before new work begins; every replica does so."""
+    if _state is not None:
+        _state.assign([0.0, 0.0])
+        _wish.assign(0.0)
+
+
 def wish() -> tf.Tensor:
     """What this replica puts into the collective: 1 to stop, else 0."""
     return _wish.read_value()
@@ -81,8 +88,7 @@ def check() -> None:
     stop, differs = _state.numpy()
     if not (stop or differs):
         return
-    _state.assign([0.0, 0.0])
-    _wish.assign(0.0)
+    clear()
     if differs:
         raise ReplicasDiffer(
             "The replicas got different losses from what should be the same step, so their data or random "

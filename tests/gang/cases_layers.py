@@ -252,7 +252,7 @@ def recompute_grad() -> dict[str, Any]:
             self.inner.build(shape)
 
         def call(self, x: Any) -> Any:
-            return tf.recompute_grad(lambda v: self.inner(v))(x)
+            return tf.recompute_grad(lambda v: self.drop(self.inner(v)))(x)
 
     return fitted(compiled(lambda: classifier(Saves())))
 
