@@ -355,7 +355,6 @@ def callbacks_write() -> dict[str, Any]:
         keras.callbacks.ModelCheckpoint(folder / "best.keras", monitor="loss", save_best_only=True),
         keras.callbacks.ModelCheckpoint(folder / "w{epoch}.weights.h5", save_weights_only=True),
         keras.callbacks.CSVLogger(folder / "log.csv"),
-        keras.callbacks.TensorBoard(folder / "board"),
         keras.callbacks.BackupAndRestore(folder / "backup"),
     ]
     result = fitted(model, callbacks=made)

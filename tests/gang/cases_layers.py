@@ -18,12 +18,10 @@ def _images(*layers: Any) -> keras.Model:
     return keras.Sequential([keras.Input((8, 8, 3)), *layers, L.GlobalAveragePooling2D(), L.Dense(3)])
 
 
-def batch_norm() -> dict[str, Any]:
-    return fitted(
-        compiled(lambda: _images(L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(), L.ReLU())),
-        images,
-        more=True,
-    )
+def batch_norm(optimizer: str = "SGD") -> dict[str, Any]:
+    layers = (L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(), L.ReLU())
+    chosen = {"SGD": keras.optimizers.SGD, "Adam": keras.optimizers.Adam}[optimizer](0.02)
+    return fitted(compiled(lambda: _images(*layers), optimizer=chosen), images, more=optimizer == "SGD")
 
 
 def batch_norm_masked() -> dict[str, Any]:
@@ -38,7 +36,7 @@ def batch_norm_masked() -> dict[str, Any]:
             ]
         )
 
-    return fitted(compiled(made), sequences)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02)), sequences)
 
 
 def batch_norm_frozen() -> dict[str, Any]:
@@ -47,7 +45,7 @@ def batch_norm_frozen() -> dict[str, Any]:
         model.layers[1].trainable = False
         return model
 
-    return fitted(compiled(made), images)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02)), images)
 
 
 def norms() -> dict[str, Any]:

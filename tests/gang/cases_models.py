@@ -26,7 +26,7 @@ def resnet() -> dict[str, Any]:
             x = L.Add()([skip, L.BatchNormalization()(x)])
         return keras.Model(image, L.Dense(3)(L.Dropout(0.2)(L.GlobalAveragePooling2D()(x))))
 
-    return fitted(compiled(made), images)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02, momentum=0.9)), images)
 
 
 class Positions(L.Layer):
@@ -114,7 +114,7 @@ class Gan(keras.Model):
 def gan() -> dict[str, Any]:
     keras.utils.set_random_seed(3)
     model = Gan()
-    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.05))
 
     def train(n: int) -> dict[str, Any]:
         history = model.fit(table(n)[0], batch_size=12, epochs=2, verbose=0).history
@@ -203,7 +203,7 @@ def unet() -> dict[str, Any]:
         x, _ = images(n)
         return x, (x.sum(-1) > 1.5).astype("int32")
 
-    return fitted(compiled(made), make)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02, momentum=0.9)), make)
 
 
 class TwoTowers(keras.Model):

@@ -46,6 +46,16 @@ def _items() -> list[Item]:
         name = f"mixed_float16, {'dynamic' if dynamic else 'no'} loss scaling"
         items.append(Item("Optimizers", name, "cases_fit:mixed_precision", {"dynamic": dynamic}, **half))
     add("Callbacks", "cases_fit", "callbacks_decide", "callbacks_write")
+    items.append(
+        Item(
+            "Layers",
+            "batch norm, Adam",
+            "cases_layers:batch_norm",
+            {"optimizer": "Adam"},
+            bar=2e-3,
+            why="Adam divides by the size of the gradient, and so magnifies rounding where gradients nearly vanish",
+        )
+    )
     add("Layers", "cases_layers", "batch_norm", "batch_norm_masked", "batch_norm_frozen", "norms", "noise")
     add("Layers", "cases_layers", "augmentation", "convolutions", "recurrent", "masked_outputs", "attention")
     add(
