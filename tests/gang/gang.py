@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-START_S = 120.0
-CASE_S = 100.0
-AFTER_FAILURE_S = 10.0
+START_S = 300.0
+CASE_S = 400.0
+AFTER_FAILURE_S = 20.0
 
 
 class GangBroken(RuntimeError):

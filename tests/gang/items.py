@@ -53,7 +53,7 @@ def _items() -> list[Item]:
             "cases_layers:batch_norm",
             {"optimizer": "Adam"},
             bar=2e-3,
-            why="Adam divides by the size of the gradient, and so magnifies rounding where gradients nearly vanish",
+            why="Adam divides by the size of the gradient: rounding shows where gradients nearly vanish",
         )
     )
     add("Layers", "cases_layers", "batch_norm", "batch_norm_masked", "batch_norm_frozen", "norms", "noise")

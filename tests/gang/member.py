@@ -23,7 +23,7 @@ def main(channel: Connection, rank: int, addresses: list[str]) -> None:
     if addresses:
         from jupyter_kf.parallel import collective, install
 
-        collective.start(rank, addresses, timeout=60)
+        collective.start(rank, addresses, timeout=240)
         install()
     channel.send("ready")
     while True:

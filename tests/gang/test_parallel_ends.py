@@ -8,7 +8,7 @@ import pytest
 
 from tests.gang.gang import Failure
 
-pytestmark = [pytest.mark.gang, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 
 
 def test_equal_variables_agree(gangs: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.gang.fidelity import SIZES, measure
 from tests.gang.items import ITEMS, Item
 
-pytestmark = [pytest.mark.gang, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda i: f"{i.group}, {i.name}")

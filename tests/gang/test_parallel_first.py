@@ -8,7 +8,7 @@ import pytest
 
 from tests.gang.compare import BAR, differences
 
-pytestmark = [pytest.mark.gang, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 SHAPES = {"uneven": (50, 12), "empty": (49, 12)}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "fit-adam": ("first_cases:fit", {"optimizer": "adam"}),

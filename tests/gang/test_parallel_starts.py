@@ -16,7 +16,7 @@ from tests.gang.gang import ROOT, free_addresses
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.gang, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 START = """
 import sys
 from jupyter_kf.parallel import collective

@@ -8,7 +8,7 @@ import pytest
 
 from tests.gang.compare import BAR, differences
 
-pytestmark = [pytest.mark.gang, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 
 
 @pytest.mark.parametrize("options", [{}, {"steps_per_execution": 3}, {"eager": True}], ids=str)
