@@ -166,6 +166,21 @@ async def test_one_mirror_serves_many_and_ends_with_the_last():
 async def test_pods_and_events_of_an_earlier_job_of_the_name_do_not_count():
     job = Server()._job("a")
     pod = {"metadata": {"labels": {manifests.JOB_LABEL: "a"}, "ownerReferences": [{"uid": "older"}]}}
-    event = {"involvedObject": {"name": "a", "uid": "older"}, "message": "exceeded"}
+    event = {"involvedObject": {"name": "a", "uid": "older"}, "message": "exceeded", "metadata": {}}
 
     assert mirror.statuses([job], [pod], [event])[0].reason == "Waiting for the cluster to make its replicas."
+
+
+def test_what_is_known_is_not_made_again_until_an_object_changes():
+    server = Server()
+    jobs = [server._job("a"), server._job("b")]
+    known: mirror.Known = {}
+    first = mirror.statuses(jobs, [], [], known)
+    jobs[1]["metadata"]["resourceVersion"] = "2"
+    jobs[1]["spec"]["suspend"] = True
+    again = mirror.statuses(jobs, [], [], known)
+
+    assert again[0] is first[0]
+    assert again[1].reason.startswith("Queued")
+    assert mirror.statuses(jobs[:1], [], [], known) == first[:1]
+    assert list(known) == ["uid-a"]

@@ -26,16 +26,37 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 REFUSALS = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate"}
 
 
-def statuses(jobs: Iterable[Object], pods: Iterable[Object], events: Iterable[Object]) -> list[JobStatus]:
-    """Put the statuses of all our jobs together, the newest first."""
+Known = dict[str, tuple[object, "JobStatus | None"]]
+
+
+def statuses(
+    jobs: Iterable[Object], pods: Iterable[Object], events: Iterable[Object], known: Known | None = None
+) -> list[JobStatus]:
+    """Put the statuses of all our jobs together, the newest first.
+
+    ``known`` keeps, by the Job's uid, what was made of which versions of the objects: with many
+    jobs, a change of one costs the work of one.
+    """
     by_job: dict[str, tuple[list[Object], list[Object]]] = {}
     for pod in pods:
         name = pod["metadata"].get("labels", {}).get(JOB_LABEL, "")
         by_job.setdefault(name, ([], []))[0].append(pod)
     for event in events:
         by_job.setdefault(event["involvedObject"]["name"], ([], []))[1].append(event)
-    found = [status_of(job, *_own(job, by_job)) for job in jobs if spec_or_none(job)]
+    known = {} if known is None else known
+    jobs = list(jobs)
+    for gone in known.keys() - {job["metadata"]["uid"] for job in jobs}:
+        del known[gone]
+    found = [status for job in jobs if (status := _status(job, *_own(job, by_job), known))]
     return sorted(found, key=lambda s: (-s.spec.created, s.name))
+
+
+def _status(job: Object, pods: list[Object], events: list[Object], known: Known) -> JobStatus | None:
+    uid = job["metadata"]["uid"]
+    versions = tuple(each["metadata"].get("resourceVersion") for each in (job, *pods, *events))
+    if uid not in known or known[uid][0] != versions or None in versions:
+        known[uid] = versions, status_of(job, pods, events) if spec_or_none(job) else None
+    return known[uid][1]
 
 
 def _own(
@@ -56,6 +77,7 @@ class Mirror:
         self._queries = {"jobs": {"labelSelector": selector}, "pods": {"labelSelector": selector}}
         self._queries["events"] = REFUSALS
         self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in self._queries}
+        self._known: Known = {}
         self._holders = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._listed: set[str] = set()
@@ -86,7 +108,8 @@ class Mirror:
 
     def statuses(self) -> list[JobStatus]:
         """The statuses of all jobs, the newest first."""
-        return statuses(*(list(self._objects[kind].values()) for kind in ("jobs", "pods", "events")))
+        jobs, pods, events = (list(self._objects[kind].values()) for kind in ("jobs", "pods", "events"))
+        return statuses(jobs, pods, events, self._known)
 
     async def changes(self) -> AsyncIterator[list[JobStatus]]:
         """Give the statuses now, and again after every change."""

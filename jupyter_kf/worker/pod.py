@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import JupyterKFError
 from ..names import replica_name
 from ..spec import JobSpec, JobState
 from ..store import OUTCOME, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
@@ -194,4 +195,7 @@ class _Log:
             self._thread.join(10)
         os.close(self.out)
         if self._whole:
-            self._store.put(self._path, self._place.read_bytes())
+            try:
+                self._store.put(self._path, self._place.read_bytes())
+            except JupyterKFError as err:  # the log is not worth the job
+                print(err, file=sys.stderr)
