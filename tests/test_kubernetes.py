@@ -110,6 +110,7 @@ async def test_changes_are_followed():
         job = server._job("a")
         condition = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:01Z"}
         job["status"] = {"conditions": [condition]}
+        job["metadata"]["resourceVersion"] = "2"
         server.watches.put_nowait({"type": "MODIFIED", "object": job})
         await _next(changes, lambda found: found["a"].state is JobState.SUCCEEDED)
         server.watches.put_nowait({"type": "DELETED", "object": job})

@@ -100,12 +100,13 @@ class KubernetesBackend(Backend):
 
     async def list(self) -> list[JobStatus]:
         query = {"labelSelector": self._selector}
-        jobs, pods, events = await asyncio.gather(
+        listed = await asyncio.gather(
             self.api.list("jobs", **query),
             self.api.list("pods", **query),
             self.api.list("events", **REFUSALS),
         )
-        found = statuses(*(each.get("items") or [] for each in (jobs, pods, events)))
+        jobs, pods, events = (each.get("items") or [] for each in listed)
+        found = statuses(jobs, pods, events)
         return [self._with_applied(status) for status in found]
 
     async def get(self, name: str) -> JobStatus:
