@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def place() -> None:
+    """No job is started here; the processes of these tests are ended with the module."""
+
+
 @pytest.fixture(scope="module")
 def away() -> Iterator[Replicas]:
     with replicas() as started:

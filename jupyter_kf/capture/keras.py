@@ -34,6 +34,8 @@ PROCESS_OWN: dict[str, Any] = {
     "_saved_model_arg_spec": None,
     "_tf_trackable": None,
 }
+# attributes that using a model sets, and nobody would call a change of it
+USED = {"_called", "_jit_compile", "stop_training", "stop_evaluating", "stop_predicting"}
 GLOBALS = (
     "object_name_uids",
     "global_seed_generator",
@@ -48,6 +50,13 @@ def saveable_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     held = {name: value for name, value in obj.__dict__.items() if name not in PROCESS_OWN}
     absent = [name for name in PROCESS_OWN if name in obj.__dict__]
     return (*held, "jupyter_kf"), (*held.values(), tuple(absent))
+
+
+def meant(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """What a user would call a change of it: not a function that Keras made, nor TensorFlow's notes on it."""
+    unimportant = PROCESS_OWN.keys() | USED
+    held = {n: v for n, v in obj.__dict__.items() if n not in unimportant and not n.startswith("_self_")}
+    return tuple(held), tuple(held.values())
 
 
 def fill_saveable(obj: Any, contents: tuple[tuple[str, ...], tuple[Any, ...]]) -> None:
@@ -172,7 +181,7 @@ def make_saveable(obj: Any) -> tuple[Any, ...]:
     return objects.new, (type(obj),)
 
 
-SAVEABLE = Kind(make_saveable, saveable_contents, fill_saveable, finish_saveable, deferred=True)
+SAVEABLE = Kind(make_saveable, saveable_contents, fill_saveable, finish_saveable, meant=meant, deferred=True)
 VARIABLE = Kind(make_saveable, variable_contents, fill_variable, deferred=True)
 TRACKER = Kind(make_saveable, tracker_contents, fill_tracker, finish_tracker)
 TRACKED = Kind(make_tracked, tracked_contents, fill_tracked)

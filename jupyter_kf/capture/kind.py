@@ -29,7 +29,8 @@ class Kind:
     holds, one level deep, in fresh tuples (None: nothing); ``fill(obj, contents)`` writes that in place,
     replacing what was there; it is a module-level function, for it travels by reference.
     ``finish(obj)`` rebuilds what depends on ids once everything is filled.
-    ``watched(obj)`` is what tells whether it changed, if that is not just its contents.
+    ``watched(obj)`` is what tells whether it changed, if that is not just its contents;
+    ``meant(obj)`` the same for the user's eyes, without what mere use changes.
     Objects ``made_full`` have their contents from their making; the fill serves the way back only.
     Classes are ``made_by_cloudpickle``; objects ``as_pickled`` by the rules of their own.
     ``deferred`` objects are filled after the root: long chains of them do not nest.
@@ -40,6 +41,7 @@ class Kind:
     fill: Callable[[Any, Any], None]
     finish: Callable[[Any], None] = nothing
     watched: Callable[[Any], Any] | None = None
+    meant: Callable[[Any], Any] | None = None
     made_full: bool = False
     made_by_cloudpickle: bool = False
     as_pickled: bool = False

@@ -94,7 +94,7 @@ class Captured:
         names: Mapping[int, str] | None,
     ) -> None:
         self._objects, self._namespace, self._roots, self._names = objects, namespace, roots, names
-        self._snapshot = Snapshot(objects, tensors)
+        self._snapshot = Snapshot(objects, tensors, meant=True)
 
     def changed(self) -> list[str]:
         """The names of the live objects that hold something else than when they were packed."""
@@ -102,7 +102,7 @@ class Captured:
             paths.path_to(self._objects[number], self._roots, self._names)
             for number in self._snapshot.changed()
         }
-        return sorted(name for name in found if name)
+        return sorted(name for name in found if name and "._self_" not in name)  # TensorFlow's own notes
 
     def apply(self, folder: Path) -> Any:
         """Write the reply in `folder` into the live objects and return its value.

@@ -17,27 +17,31 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """The contents of numbered objects."""
+    """The contents of numbered objects.
 
-    def __init__(self, held: Mapping[int, Any], stored: Stored) -> None:
-        self._objects, self._stored = held, stored
-        self._before = {number: _contents(obj) for number, obj in held.items()}
+    :param meant: leave out what the mere use of an object changes
+    """
+
+    def __init__(self, held: Mapping[int, Any], stored: Stored, *, meant: bool = False) -> None:
+        self._objects, self._stored, self._meant = held, stored, meant
+        self._before = {number: self._contents(obj) for number, obj in held.items()}
 
     def changed(self) -> list[int]:
         """The numbers of the objects that hold something else now."""
         return [
             number
             for number, obj in self._objects.items()
-            if not compare.alike(self._before[number], _contents(obj), self._same_part)
+            if not compare.alike(self._before[number], self._contents(obj), self._same_part)
         ]
 
     def _same_part(self, before: Part, now: Part) -> bool:
         return before.hi - before.lo == now.hi - now.lo and self._stored.same(before.obj, now)
 
-
-def _contents(obj: Any) -> Any:
-    kind = kinds.kind_of(obj)
-    if kind is None:
-        return None
-    contents = (kind.watched or kind.contents)(obj)
-    return compare.frozen(contents) if kind is objects.OPAQUE else contents
+    def _contents(self, obj: Any) -> Any:
+        kind = kinds.kind_of(obj)
+        if kind is None:
+            return None
+        if self._meant and kind.meant:
+            return kind.meant(obj)
+        contents = (kind.watched or kind.contents)(obj)
+        return compare.frozen(contents) if kind is objects.OPAQUE else contents
