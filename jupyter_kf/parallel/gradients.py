@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ..errors import SpecError
 from . import collective, report, rows, slices, stop
 
 
@@ -68,6 +69,12 @@ def _averaged(target: Any, sources: Any, result: Any) -> Any:
     parts = [result] if single else list(tf.nest.flatten(result))
     if len(wanted) != len(parts):
         return result
+    if any(g is None and getattr(s, "_kf_joined", False) for s, g in zip(wanted, parts, strict=True)):
+        raise SpecError(
+            "This takes the derivative of one output of a model with respect to another output of the same "
+            "call. On several replicas the call is cut by rows, and its outputs do not depend on each other. "
+            "Compute the call whole: with kf.whole(): outputs = model(inputs)"
+        )
     where = [
         i for i, (s, g) in enumerate(zip(wanted, parts, strict=True)) if is_variable(s) and g is not None
     ]
