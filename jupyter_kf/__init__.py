@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from .executor import Executor, job, jobs
     from .handle import Job
-    from .parallel import distribute, mean
+    from .parallel import distribute, mean, whole
     from .profiles import Profile
     from .spec import JobSpec, JobState, JobStatus, Replica, Resources
     from .worker.environment import JobEnvironment
@@ -45,7 +45,7 @@ _HOME = {
     ),
     "executor": ("Executor", "job", "jobs"),
     "handle": ("Job",),
-    "parallel": ("distribute", "mean"),
+    "parallel": ("distribute", "mean", "whole"),
     "profiles": ("Profile",),
     "spec": ("JobSpec", "JobState", "JobStatus", "Replica", "Resources"),
     "worker.environment": ("JobEnvironment",),
@@ -75,6 +75,7 @@ __all__ = [
     "job",
     "jobs",
     "mean",
+    "whole",
 ]
 
 

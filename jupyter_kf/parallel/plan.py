@@ -175,7 +175,7 @@ def _trusted_layer(layer: Any) -> bool:
     if kind.__module__.startswith("keras.src.layers.rnn."):
         return True
     noise = getattr(layer, "noise_shape", None)
-    return kind.__module__.startswith(_TRUSTED) and not (noise and noise[0] is not None)
+    return f"{kind.__module__}.".startswith(_TRUSTED) and not (noise and noise[0] is not None)
 
 
 def _added(owner: Any) -> tuple[list[list[Any]], list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from jupyter_kf.parallel import agreement
 from tests.gang.scenes import BATCH, by_shape, classifier, crossentropy, fitted, numbers, state, table
 
 
@@ -349,7 +351,8 @@ def callbacks_decide() -> dict[str, Any]:
 
 def callbacks_write() -> dict[str, Any]:
     """Every replica names the same files; what is there afterwards is what one process leaves."""
-    folder = Path(os.environ.get("KF_TEST_FOLDER") or tempfile.mkdtemp(prefix="kf-callbacks-"))
+    folder = Path(tempfile.gettempdir()) / f"kf-callbacks-{agreement.seed(os.getpid())}"
+    folder.mkdir(exist_ok=True)
     model = compiled()
     made = [
         keras.callbacks.ModelCheckpoint(folder / "best.keras", monitor="loss", save_best_only=True),
@@ -360,4 +363,11 @@ def callbacks_write() -> dict[str, Any]:
     result = fitted(model, callbacks=made)
     model.save(folder / "end.keras")
     loaded = keras.models.load_model(folder / "end.keras")
-    return {shape: part | {"loaded": loaded.get_weights()} for shape, part in result.items()}
+    there = sorted(p.name for p in folder.iterdir())
+    log = (folder / "log.csv").read_text()
+    agreement.seed(0)
+    shutil.rmtree(folder, ignore_errors=True)
+    return {
+        shape: part | {"loaded": loaded.get_weights(), "there": there, "lines": log.count("\n")}
+        for shape, part in result.items()
+    }

@@ -157,7 +157,7 @@ def attention() -> dict[str, Any]:
         x = L.LayerNormalization()(x)
         return keras.Model(words, L.Dense(3)(L.GlobalAveragePooling1D()(x)))
 
-    return fitted(compiled(made), sequences)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.05, momentum=0.9)), sequences)
 
 
 def shared_layers() -> dict[str, Any]:

@@ -65,7 +65,7 @@ def transformer() -> dict[str, Any]:
         x = Block(8)(Positions(11, 7, 8)(words))
         return keras.Model(words, L.Dense(3)(L.GlobalAveragePooling1D()(x)))
 
-    return fitted(compiled(made), sequences)
+    return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.05, momentum=0.9)), sequences)
 
 
 class Gan(keras.Model):
