@@ -13,7 +13,8 @@ export async function generate() {
   delete schema.properties.job.type;
   return compile(schema, 'JobEvent', {
     additionalProperties: false,
-    bannerComment: '/* Generated from job.v1.yaml by `jlpm build:wire`; do not edit. */',
+    bannerComment:
+      '/* Generated from job.v1.yaml by `jlpm build:wire`; do not edit. */',
     style: { singleQuote: true, trailingComma: 'none', arrowParens: 'avoid' },
     unreachableDefinitions: true
   });

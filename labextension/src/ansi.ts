@@ -15,8 +15,9 @@ const COLOURS = [
   'cyan',
   'white'
 ];
-// eslint-disable-next-line no-control-regex
-const CODE = /\u001b\[([0-9;]*)([A-Za-z])|\u001b\][^\u0007]*(?:\u0007|$)|\u001b./g;
+const CODE =
+  // eslint-disable-next-line no-control-regex
+  /\u001b\[([0-9;]*)([A-Za-z])|\u001b\][^\u0007]*(?:\u0007|$)|\u001b./g;
 
 /** Cut a line in runs; styles do not reach beyond a line. */
 export function runs(line: string): IRun[] {
@@ -42,7 +43,11 @@ export function plain(line: string): string {
   return line.includes('\u001b') ? line.replace(CODE, '') : line;
 }
 
-function push(found: IRun[], text: string, style: Record<string, string>): void {
+function push(
+  found: IRun[],
+  text: string,
+  style: Record<string, string>
+): void {
   if (text) {
     found.push({ text, className: Object.values(style).join(' ') });
   }

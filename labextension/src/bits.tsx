@@ -113,14 +113,15 @@ function Curve(props: {
   if (!main) {
     return null;
   }
-  const [name, curve] = main;
-  const last = curve.y[curve.y.length - 1];
+  const [title, curve] = main;
+  const name = title.replace(/ \(.*/, '');
+  const last = series.curves.latest.get(name);
   const { epoch, step } = series.curves;
   const where = [
     epoch === null ? '' : trans.__('epoch %1', epoch + 1),
     step === null ? '' : trans.__('step %1', step)
   ].filter(Boolean);
-  const value = last === null ? '' : `${name} ${last.toPrecision(4)}`;
+  const value = last === undefined ? '' : `${name} ${last.toPrecision(4)}`;
   return (
     <span className="jp-kf-progress">
       <svg

@@ -2,10 +2,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
-import type {
-  JSONObject,
-  ReadonlyPartialJSONObject
-} from '@lumino/coreutils';
+import type { JSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 import { Action, Elapsed, Progress, State } from './bits';
 import { isFinished, JobsModel } from './model';
@@ -78,7 +75,12 @@ export class JobCard extends ReactWidget implements IRenderMime.IRenderer {
     }
     saved.status = job;
     const card = mime.data[CARD_TYPE] as ReadonlyPartialJSONObject;
-    const last = { ...card, state: job.state, applied: job.applied !== null, status: job };
+    const last = {
+      ...card,
+      state: job.state,
+      applied: job.applied !== null,
+      status: job
+    };
     // not while React draws
     requestAnimationFrame(() => {
       mime.setData({
@@ -194,7 +196,9 @@ function sentence(
     parts.push(job.reason);
   }
   if (!model.connected && job && !isFinished(job.state)) {
-    parts.push(trans.__('Not connected to the server; this may be out of date.'));
+    parts.push(
+      trans.__('Not connected to the server; this may be out of date.')
+    );
   } else if (model.trouble && job && !isFinished(job.state)) {
     parts.push(model.trouble);
   }

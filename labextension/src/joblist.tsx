@@ -34,7 +34,12 @@ export function JobList(props: IJobListProps): JSX.Element {
         {(i, style) => {
           const row = rows[i];
           return typeof row === 'string' ? (
-            <div key={`group ${row}`} role="listitem" className="jp-kf-group" style={style}>
+            <div
+              key={`group ${row}`}
+              role="listitem"
+              className="jp-kf-group"
+              style={style}
+            >
               <span role="heading" aria-level={3}>
                 {row}
               </span>
@@ -85,7 +90,11 @@ function Row(
       />
       <div className="jp-kf-row-text">
         <div className="jp-kf-row-line">
-          <button type="button" className="jp-kf-link" onClick={() => open(name)}>
+          <button
+            type="button"
+            className="jp-kf-link"
+            onClick={() => open(name)}
+          >
             {name}
           </button>
           <State state={job.state} trans={trans} />

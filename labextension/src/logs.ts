@@ -132,6 +132,9 @@ export class LogLines {
 export function overwrite(line: string): string {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
   const back = text.lastIndexOf('\r');
-  const last = back < 0 ? text : text.slice(back + 1);
-  return last.includes('\b') ? last.replace(/[^\b]?\b/g, '') : last;
+  let last = back < 0 ? text : text.slice(back + 1);
+  while (last.includes('\b')) {
+    last = last.replace(/[^\b]?[\b]/, '');
+  }
+  return last;
 }

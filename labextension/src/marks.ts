@@ -24,8 +24,7 @@ export function markJobCells(notebook: Notebook): void {
 function follow(cell: Cell): void {
   const shared = cell.model.sharedModel;
   const mark = (): void => {
-    const line =
-      cell.model.type === 'code' ? read(shared.getSource()) : null;
+    const line = cell.model.type === 'code' ? read(shared.getSource()) : null;
     cell.toggleClass(CLASS, line !== null);
   };
   shared.changed.connect(mark);

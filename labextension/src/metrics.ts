@@ -14,6 +14,8 @@ const MOST_POINTS = 4000; // of one curve; then every second one goes
 /** Curves over a step count that never goes back, one per value and kind of event. */
 export class Curves {
   readonly byName = new Map<string, ICurve>();
+  /** The last value of each name, whatever event told it. */
+  readonly latest = new Map<string, number>();
   epoch: number | null = null;
   step: number | null = null;
 
@@ -30,13 +32,18 @@ export class Curves {
     const x = this._base + (this.step ?? this._events++);
     for (const [name, value] of Object.entries(record.values ?? {})) {
       const number = typeof value === 'string' ? Number(value) : value;
-      const curve = record.event === 'step' ? name : `${name} (${record.event})`;
+      if (typeof number === 'number') {
+        this.latest.set(name, number);
+      }
+      const curve =
+        record.event === 'step' ? name : `${name} (${record.event})`;
       this._push(curve, x, Number.isFinite(number) ? (number as number) : null);
     }
   }
 
   clear(): void {
     this.byName.clear();
+    this.latest.clear();
     this.epoch = this.step = null;
     this._base = this._events = 0;
   }

@@ -92,7 +92,9 @@ function Several(props: {
   return (
     <UseSignal signal={series[0].changed}>
       {() => {
-        const curves = [...new Set(series.flatMap(s => [...s.curves.byName.keys()]))];
+        const curves = [
+          ...new Set(series.flatMap(s => [...s.curves.byName.keys()]))
+        ];
         if (!curves.length) {
           return <p className="jp-kf-empty">{trans.__('No metrics yet.')}</p>;
         }
@@ -100,7 +102,12 @@ function Several(props: {
           <div className="jp-kf-plots">
             {curves.map(curve =>
               props.table ? (
-                <Numbers key={curve} curve={curve} series={series} trans={trans} />
+                <Numbers
+                  key={curve}
+                  curve={curve}
+                  series={series}
+                  trans={trans}
+                />
               ) : (
                 <Plot key={curve} curve={curve} series={series} trans={trans} />
               )

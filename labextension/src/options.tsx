@@ -43,6 +43,8 @@ export function openOptions(
     const widget = ReactWidget.create(
       <Options line={line} requests={requests} trans={trans} close={close} />
     );
+    widget.node.setAttribute('role', 'dialog');
+    widget.node.setAttribute('aria-label', trans.__('How this cell runs'));
     widget.addClass('jp-kf-popover');
     place(widget, cell);
     document.addEventListener('pointerdown', outside, true);
@@ -70,6 +72,8 @@ function Options(props: {
     setLine({ ...line, ...change });
   const named = profiles.some(profile => profile.name === line.profile);
   const form = React.useRef<HTMLFormElement>(null);
+  const first = React.useRef<HTMLInputElement>(null);
+  React.useEffect(() => first.current?.select(), []);
   const done = (run: boolean): void => {
     if (form.current?.reportValidity()) {
       close({ line, run });
@@ -78,8 +82,6 @@ function Options(props: {
   return (
     <form
       ref={form}
-      role="dialog"
-      aria-label={trans.__('How this cell runs')}
       onSubmit={event => {
         event.preventDefault();
         done(true);
@@ -101,7 +103,7 @@ function Options(props: {
           min={1}
           max={99999}
           required
-          autoFocus
+          ref={first}
           value={line.workers ?? ''}
           onChange={event =>
             set({ workers: event.target.valueAsNumber || undefined })
@@ -114,7 +116,9 @@ function Options(props: {
           <select
             className="jp-mod-styled"
             value={line.profile ?? ''}
-            onChange={event => set({ profile: event.target.value || undefined })}
+            onChange={event =>
+              set({ profile: event.target.value || undefined })
+            }
           >
             <option value="">{trans.__('as this notebook')}</option>
             {line.profile && !named && <option>{line.profile}</option>}
@@ -132,7 +136,9 @@ function Options(props: {
           type="text"
           className="jp-mod-styled"
           pattern={NAME}
-          title={trans.__('At most 57 of a-z, 0-9 and -, with a letter or digit at both ends')}
+          title={trans.__(
+            'At most 57 of a-z, 0-9 and -, with a letter or digit at both ends'
+          )}
           placeholder={trans.__('made from the notebook')}
           value={line.name ?? ''}
           onChange={event => set({ name: event.target.value || undefined })}
@@ -146,12 +152,22 @@ function Options(props: {
         />
         {trans.__('Detach: go on without the notebook')}
       </label>
-      <code aria-label={trans.__('First line of the cell')}>{format(line)}</code>
+      <code aria-label={trans.__('First line of the cell')}>
+        {format(line)}
+      </code>
       <div className="jp-kf-popover-buttons">
-        <button type="button" className="jp-mod-styled jp-mod-reject" onClick={() => close({ here: true })}>
+        <button
+          type="button"
+          className="jp-mod-styled jp-mod-reject"
+          onClick={() => close({ here: true })}
+        >
           {trans.__('Not a job')}
         </button>
-        <button type="button" className="jp-mod-styled jp-mod-reject" onClick={() => done(false)}>
+        <button
+          type="button"
+          className="jp-mod-styled jp-mod-reject"
+          onClick={() => done(false)}
+        >
           {trans.__('Set')}
         </button>
         <button type="submit" className="jp-mod-styled jp-mod-accept">
@@ -168,7 +184,9 @@ function stayInside(event: React.KeyboardEvent<HTMLFormElement>): void {
     return;
   }
   const fields = [
-    ...event.currentTarget.querySelectorAll<HTMLElement>('input, select, button')
+    ...event.currentTarget.querySelectorAll<HTMLElement>(
+      'input, select, button'
+    )
   ];
   const edge = event.shiftKey ? fields[0] : fields[fields.length - 1];
   if (document.activeElement === edge) {

@@ -94,12 +94,18 @@ export function Code(props: {
         <Action
           label={trans.__('Copy the submitted code')}
           why={
-            job.spec.source ? undefined : trans.__('No code was kept for this job')
+            job.spec.source
+              ? undefined
+              : trans.__('No code was kept for this job')
           }
           onClick={() => copy(job.spec.source)}
         />
       </div>
-      <pre className="jp-kf-code" tabIndex={0} aria-label={trans.__('Submitted code')}>
+      <pre
+        className="jp-kf-code"
+        tabIndex={0}
+        aria-label={trans.__('Submitted code')}
+      >
         {job.spec.source || trans.__('This job was not made from a cell.')}
       </pre>
     </>

@@ -41,10 +41,7 @@ export class JobsPanel extends ReactWidget {
   protected render(): JSX.Element {
     const { _model: model, _trans: trans, _actions: actions } = this;
     return (
-      <UseSignal
-        signal={model.changed}
-        shouldUpdate={() => this.isVisible}
-      >
+      <UseSignal signal={model.changed} shouldUpdate={() => this.isVisible}>
         {() => <Panel model={model} trans={trans} actions={actions} />}
       </UseSignal>
     );
@@ -88,7 +85,9 @@ function Panel(props: {
             <option value="notebook">{trans.__('notebook')}</option>
           </select>
         </label>
-        <Bulk {...{ trans, actions, picked, clear: () => setChosen(new Set()) }} />
+        <Bulk
+          {...{ trans, actions, picked, clear: () => setChosen(new Set()) }}
+        />
       </div>
       <Trouble model={model} trans={trans} />
       <JobList
@@ -116,9 +115,13 @@ function Bulk(props: {
   const why = picked.length ? undefined : trans.__('Tick some jobs first');
   const noneRuns = running.length
     ? undefined
-    : why ?? trans.__('None of the ticked jobs is running');
+    : (why ?? trans.__('None of the ticked jobs is running'));
   return (
-    <div className="jp-kf-bulk" role="toolbar" aria-label={trans.__('Ticked jobs')}>
+    <div
+      className="jp-kf-bulk"
+      role="toolbar"
+      aria-label={trans.__('Ticked jobs')}
+    >
       <span>{trans._n('%1 ticked', '%1 ticked', picked.length)}</span>
       <Action
         label={trans.__('Cancel')}

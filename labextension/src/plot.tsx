@@ -33,7 +33,11 @@ export function Plot(props: {
     if (!node) {
       return;
     }
-    const chart = new uPlot(options(curve, series), aligned(curve, series), node);
+    const chart = new uPlot(
+      options(curve, series),
+      aligned(curve, series),
+      node
+    );
     plot.current = chart;
     const resized = new ResizeObserver(() =>
       chart.setSize({ width: Math.max(200, node.clientWidth), height: HEIGHT })
@@ -55,7 +59,10 @@ export function Plot(props: {
       <div
         ref={host}
         role="img"
-        aria-label={trans.__('%1 over the steps; the table has the numbers', curve)}
+        aria-label={trans.__(
+          '%1 over the steps; the table has the numbers',
+          curve
+        )}
       />
     </figure>
   );

@@ -14,11 +14,7 @@ import type {
 
 export type StateFrame = SnapshotFrame | DeltaFrame;
 export type TailFrame =
-  | LogFrame
-  | GapFrame
-  | MetricsFrame
-  | EndFrame
-  | ErrorFrame;
+  LogFrame | GapFrame | MetricsFrame | EndFrame | ErrorFrame;
 export type Frame = StateFrame | TailFrame;
 
 export interface ITopic {

@@ -157,9 +157,10 @@ function Head(props: IViewProps): JSX.Element {
   const name = job.spec.name;
   const finished = isFinished(job.state);
   const deleted = gone ? trans.__('The job has been deleted') : undefined;
-  const over = deleted ?? (finished ? trans.__('The job has ended') : undefined);
+  const over =
+    deleted ?? (finished ? trans.__('The job has ended') : undefined);
   return (
-    <header className="jp-kf-head">
+    <div className="jp-kf-head">
       <h2>{name}</h2>
       <State state={job.state} trans={trans} />
       <span>{readyText(trans, job)}</span>
@@ -168,7 +169,10 @@ function Head(props: IViewProps): JSX.Element {
       <span className="jp-kf-actions">
         <Action
           label={trans.__('Stop and keep')}
-          name={trans.__('Stop %1 after its step and keep what it learned', name)}
+          name={trans.__(
+            'Stop %1 after its step and keep what it learned',
+            name
+          )}
           why={over}
           onClick={() => actions.interrupt(name)}
         />
@@ -187,7 +191,7 @@ function Head(props: IViewProps): JSX.Element {
         />
       </span>
       <p className="jp-kf-reason">{deleted ? `${deleted}.` : job.reason}</p>
-    </header>
+    </div>
   );
 }
 

@@ -31,7 +31,8 @@ export const cardPlugin: JupyterFrontEndPlugin<void> = {
     const actions = (card: JobCard): ICardActions => {
       const panel = notebooks?.find(p => p.node.contains(card.node));
       return {
-        cancel: name => void app.commands.execute(CommandIDs.cancelJob, { name }),
+        cancel: name =>
+          void app.commands.execute(CommandIDs.cancelJob, { name }),
         open: (name, tab) =>
           void app.commands.execute(CommandIDs.openJob, { name, tab }),
         apply: panel ? name => void applyBelow(panel, card, name) : undefined

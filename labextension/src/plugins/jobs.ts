@@ -68,7 +68,11 @@ function addCommands(
     execute: async args => {
       const names = namesOf(args);
       const answer = await showDialog({
-        title: trans._n('Delete this job?', 'Delete these %1 jobs?', names.length),
+        title: trans._n(
+          'Delete this job?',
+          'Delete these %1 jobs?',
+          names.length
+        ),
         body: trans.__(
           'The record, the log and the results of %1 will be gone; running workers are ended.',
           names.slice(0, 5).join(', ') + (names.length > 5 ? ' …' : '')

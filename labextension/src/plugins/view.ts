@@ -35,7 +35,8 @@ export const viewPlugin: JupyterFrontEndPlugin<void> = {
     });
     const actions: IViewActions = {
       cancel: name => void commands.execute(CommandIDs.cancelJob, { name }),
-      interrupt: name => void commands.execute(CommandIDs.interruptJob, { name }),
+      interrupt: name =>
+        void commands.execute(CommandIDs.interruptJob, { name }),
       remove: name => void commands.execute(CommandIDs.deleteJob, { name }),
       copy: text => {
         Clipboard.copyToSystem(text);
