@@ -97,10 +97,10 @@ function Row(
           >
             {name}
           </button>
-          <State state={job.state} trans={trans} />
           <Elapsed job={job} />
         </div>
         <div className="jp-kf-row-facts" title={job.reason}>
+          <State state={job.state} trans={trans} />{' '}
           {job.reason || facts.filter(Boolean).join(' · ')}
         </div>
       </div>

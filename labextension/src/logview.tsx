@@ -131,7 +131,7 @@ const Line = React.memo(
     marked: boolean;
   }): JSX.Element {
     return (
-      <div
+      <pre
         className={props.marked ? 'jp-kf-line jp-mod-found' : 'jp-kf-line'}
         style={props.style}
       >
@@ -144,7 +144,7 @@ const Line = React.memo(
             run.text
           )
         )}
-      </div>
+      </pre>
     );
   },
   (a, b) =>

@@ -95,7 +95,8 @@ class ScriptedBackend(MemoryBackend):
 
 def _line(i: int) -> bytes:
     colour = 31 + i % 6
-    return f"\x1b[{colour}m{i:07}\x1b[0m step took {i % 13} ms, <b>not bold</b> loss {1 / (i + 1):.5f}\n".encode()
+    text = f"step took {i % 13} ms, <b>not bold</b> loss {1 / (i + 1):.5f}"
+    return f"\x1b[{colour}m{i:07}\x1b[0m {text}\n".encode()
 
 
 def _metrics(seed: int) -> bytes:

@@ -24,6 +24,7 @@ for i in range(6000):
     print("tick", i, flush=True)
     time.sleep(0.05)
 """
+MOVED = "print('moved', (model.get_weights()[0] != before).any())"
 LONG = 90_000  # milliseconds: the first gang imports TensorFlow
 
 
@@ -62,7 +63,7 @@ def test_two_pages_and_a_reload_in_the_middle(lab: LabServer, open_page: Callabl
     row = other.panel().locator('[data-job="seen-twice"]')
     expect(row).to_contain_text("running")
     page.save()
-    page.page.reload()
+    page.reload()
     page.open(name)
     expect(page.card(0)).to_contain_text("running")
     page.card(0).get_by_role("button", name="Cancel seen-twice").click()
@@ -99,9 +100,7 @@ def last_tick(page: LabPage) -> int:
 
 def test_detach_then_apply_by_the_card(lab: LabServer, open_page: Callable[..., LabPage]) -> None:
     page = open_page(lab)
-    page.notebook(
-        SETUP, f"%%kf --workers 2 --detach\n{FIT}", "print('moved', (model.get_weights()[0] != before).any())"
-    )
+    page.notebook(SETUP, f"%%kf --workers 2 --detach\n{FIT}", MOVED)
     page.run_to_end(0)
     page.run_to_end(1)
     card = page.card(1)
@@ -121,7 +120,7 @@ def test_stop_and_keep_from_the_view(lab: LabServer, open_page: Callable[..., La
     page.notebook(
         SETUP + SLOW,
         f"%%kf --workers 2 --name kept\n{LONG_FIT}",
-        "print('moved', (model.get_weights()[0] != before).any())",
+        MOVED,
     )
     page.run_to_end(0)
     page.run(1)
