@@ -60,13 +60,15 @@ def write_notebook(path: Path, cells: list[nbformat.NotebookNode]) -> None:
 class LabPage:
     """One browser page on a server."""
 
-    def __init__(self, page: Page, server: LabServer, path: str = "") -> None:
+    def __init__(self, page: Page, server: LabServer | None = None, path: str = "") -> None:
         self.page = page
-        self.server = server
         page.set_default_timeout(45_000)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(f"{server.url}{path or f'lab/workspaces/w{next(_numbers)}'}?reset&token={TOKEN}")
+        if server:
+            self.server = server
+            path = path or f"lab/workspaces/w{next(_numbers)}"
+            page.goto(f"{server.url}{path}?reset&token={TOKEN}")
         self.shell_ready()
 
     def shell_ready(self) -> None:

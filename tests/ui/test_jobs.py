@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import wait_until
 
-from .page import FIT, LONG_FIT, SETUP, SLOW
+from .page import FIT, SETUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,21 +112,3 @@ def test_detach_then_apply_by_the_card(lab: LabServer, open_page: Callable[..., 
     assert page.source(2).endswith(".apply()")
     page.run_to_end(3)
     expect(page.cell(3)).to_contain_text("moved True")
-
-
-def test_stop_and_keep_from_the_view(lab: LabServer, open_page: Callable[..., LabPage]) -> None:
-    page = open_page(lab)
-    page.notebook(
-        SETUP + SLOW,
-        f"%%kf --workers 2 --name kept\n{LONG_FIT}",
-        MOVED,
-    )
-    page.run_to_end(0)
-    page.run(1)
-    expect(page.card(1).locator("polyline")).to_have_attribute("points", re.compile(r"\d"), timeout=LONG)
-    page.shot("card-live")
-    view = page.view("kept", "metrics")
-    expect(view.locator("canvas").first).to_be_visible()
-    page.shot("view-live-metrics")
-    view.get_by_role("button", name="Stop kept").click()
-    wait_until(lambda: lab.jobs()["kept"]["applied"], "the stopped job was not applied", 60)
