@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-unit test-gang test-cluster cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env test-lab test-ui chromium demo test test-unit test-gang test-cluster cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,9 +33,21 @@ ifneq ($(OPEN),0)
 	@$(BIN)/jupyter lab examples/tour.ipynb
 endif
 
-test: env cluster-build lint types imports  ## run every test this machine can run
+test: env chromium test-lab cluster-build lint types imports  ## run every test this machine can run
 	@echo "== Running the tests"
 	@$(PYTEST)
+
+test-lab: env  ## check the JupyterLab side: style, types, unit tests
+	@echo "== Checking the JupyterLab side"
+	@cd labextension && export PATH="$(abspath $(BIN)):$$PATH" && test -d node_modules || jlpm install --silent
+	@cd labextension && export PATH="$(abspath $(BIN)):$$PATH" && jlpm lint && jlpm test
+
+test-ui: env chromium  ## run the tests in a real browser
+	@$(PYTEST) tests/ui
+
+chromium:
+	@command -v chromium >/dev/null || { echo "== Installing Chromium from Debian's packages for the browser tests"; \
+		apt-get install -y -qq chromium >/dev/null 2>&1 || echo "   It could not be installed; the browser tests are left out."; }
 
 test-unit: env  ## run the quick tests: no notebook, no training
 	@$(PYTEST) tests/test_*.py -q
