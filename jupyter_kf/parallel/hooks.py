@@ -52,6 +52,7 @@ def install() -> None:
     _replace(tf, "recompute_grad", layers.recompute_hook)
     _replace(BaseOptimizer, "apply", gradients.apply_hook)
     _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
+    _replace(TensorFlowTrainer, "make_train_function", keras_steps.early_slots_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
     _replace(Trainer, "_resolve_auto_jit_compile", lambda original: lambda self: False)
     _replace(CallbackList, "__init__", keras_steps.callbacks_hook)

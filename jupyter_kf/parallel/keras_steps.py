@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common.name_scope import name_scope
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
 from . import collective, files, report, sharing, stop
 
@@ -44,6 +46,24 @@ def strategy_hook(original: property) -> property:
         return inner if self._distribute_strategy is not None else Steps(inner)
 
     return property(strategy)
+
+
+def early_slots_hook(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``make_train_function`` with the optimizer's variables made before the step is traced.
+
+    A function that makes variables is traced twice, and the first step waits for that. Keras's own step
+    updates all trainable variables; which of them another's updates is not known, so it is left alone.
+    """
+
+    def make(self: Any, force: bool = False) -> Any:
+        optimizer = self.optimizer
+        ours = type(self).train_step is TensorFlowTrainer.train_step and self.built
+        if ours and optimizer is not None and not optimizer.built:
+            with name_scope(optimizer.name, caller=optimizer):
+                optimizer.build(self.trainable_variables)
+        return original(self, force)
+
+    return make
 
 
 def no_xla_hook(original: property) -> property:

@@ -31,3 +31,8 @@ def gangs() -> Iterator[Gangs]:
     gangs = Gangs()
     yield gangs
     gangs.close()
+
+
+@pytest.fixture(autouse=True)
+def place() -> None:
+    """These tests send out no jobs; their gangs live as long as the session, not the test."""
