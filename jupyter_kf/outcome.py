@@ -20,7 +20,7 @@ from .store import OUTCOME, PAYLOAD, STATUS, SUMMARY, job_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .capture import Captured
+    from .capture import Captured, LostError
     from .store import ArtifactStore
 
 
@@ -31,6 +31,7 @@ class Outcome:
         self._store = store
         self._name = name
         self._reply: dict[str, Any] | None = None
+        self._lost: LostError | None = None
 
     @staticmethod
     def exists(store: ArtifactStore, name: str) -> bool:
@@ -44,26 +45,39 @@ class Outcome:
 
     def apply(self, captured: Captured | None, namespace: dict[str, Any] | None) -> None:
         """Write into the live objects and names; without them, build fresh objects."""
-        from .capture import ambient, load_outcome
+        from .capture import Lost, LostError, ambient
+
+        try:
+            reply = self._read(captured)
+        except LostError as err:  # all else is written already
+            reply, self._lost = err.value, err
+        if captured is not None:
+            ambient.restore(reply["ambient"], load=False)
+        self._reply = reply
+        if isinstance(reply["value"], Lost) and not any(isinstance(v, Lost) for v in reply["bound"].values()):
+            # What a cell ends with is shown in any case; that it cannot be had as well is no error.
+            self._lost, reply["value"] = (None, None) if namespace is not None else (self._lost, None)
+        if namespace is not None:
+            namespace.update({k: v for k, v in reply["bound"].items() if not isinstance(v, Lost)})
+            for gone in reply["deleted"]:
+                namespace.pop(gone, None)
+
+    def _read(self, captured: Captured | None) -> dict[str, Any]:
+        from .capture import load_outcome
 
         with self._folder(OUTCOME) as outcome:
             if captured is not None:
-                reply = captured.apply(outcome)
-                ambient.restore(reply["ambient"], load=False)
-            else:
-                with self._folder(PAYLOAD) as payload:
-                    reply = load_outcome(outcome, payload)
-        self._reply = reply
-        if namespace is not None:
-            namespace.update(reply["bound"])
-            for gone in reply["deleted"]:
-                namespace.pop(gone, None)
+                return captured.apply(outcome)  # type: ignore[no-any-return]
+            with self._folder(PAYLOAD) as payload:
+                return load_outcome(outcome, payload)  # type: ignore[no-any-return]
 
     def give(self) -> Any:
         """Give the value, or raise the error with the frames of the replica."""
         assert self._reply is not None
         error: BaseException | None = self._reply["error"]
         if error is None:
+            if self._lost is not None:
+                raise self._lost
             return self._reply["value"]
         raise error.with_traceback(from_plain(self._reply["frames"]))
 

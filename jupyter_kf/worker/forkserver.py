@@ -32,7 +32,7 @@ _PRELOAD = (
     "tensorflow",
     "IPython.core.interactiveshell",
     "jupyter_kf.capture.keras",
-    "jupyter_kf.parallel.install",
+    "jupyter_kf.parallel.hooks",
     "jupyter_kf.worker.run",
     "jupyter_kf.worker.shell",
     "fsspec.implementations.local",

@@ -167,6 +167,22 @@ def test_what_cannot_travel_is_named_before_anything_starts(kernel: Kernel) -> N
     kernel.run("settings['log'].close()")
 
 
+def test_what_cannot_come_back_is_named_and_the_rest_is_there(kernel: Kernel) -> None:
+    kernel.run(MODEL)
+    reply = kernel.run(
+        "%%kf -w 2\nmodel.fit(x, y, batch_size=16, verbose=0)\nfound = 1\nhandle = open('log.txt', 'w')"
+    )
+    assert reply.ename == "LostError" and "handle" in reply.evalue, reply
+    check = kernel.run("found, int(model.optimizer.iterations.numpy()), 'handle' in globals()")
+    assert check.result == {"text/plain": "(1, 3, False)"}
+
+
+def test_a_value_that_cannot_travel_is_still_shown(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2 -q\nimport threading\nthreading.current_thread()")
+    assert reply.status == "ok", reply.traceback
+    assert reply.result is not None and "Thread" in reply.result["text/plain"]
+
+
 def test_help_has_examples(kernel: Kernel) -> None:
     reply = kernel.run("%kf --help")
     assert "--workers" in reply.stdout and "%%kf --detach --name night" in reply.stdout
