@@ -30,7 +30,7 @@ demo: env  ## run the tour's job on real digits, then open JupyterLab on it
 	@$(BIN)/python examples/run_tour.py
 ifneq ($(OPEN),0)
 	@echo "== Opening JupyterLab on the tour notebook (end it with Ctrl-C)"
-	@$(BIN)/jupyter lab examples/tour.ipynb
+	@$(BIN)/jupyter lab --YDocExtension.disable_rtc=True examples/tour.ipynb
 endif
 
 test: env chromium test-lab cluster-build lint types imports  ## run every test this machine can run

@@ -121,18 +121,21 @@ function Curve(props: {
     epoch === null ? '' : trans.__('epoch %1', epoch + 1),
     step === null ? '' : trans.__('step %1', step)
   ].filter(Boolean);
+  const line = points(curve);
   const value = last === undefined ? '' : `${name} ${last.toPrecision(4)}`;
   return (
     <span className="jp-kf-progress">
-      <svg
-        className="jp-kf-spark"
-        viewBox="0 0 100 24"
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={trans.__('Curve of %1', name)}
-      >
-        <polyline points={points(curve)} vectorEffect="non-scaling-stroke" />
-      </svg>
+      {line && (
+        <svg
+          className="jp-kf-spark"
+          viewBox="0 0 100 24"
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={trans.__('Curve of %1', name)}
+        >
+          <polyline points={line} vectorEffect="non-scaling-stroke" />
+        </svg>
+      )}
       <span>{[...where, value].filter(Boolean).join(' · ')}</span>
     </span>
   );

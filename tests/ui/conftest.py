@@ -71,11 +71,11 @@ def own_scripted() -> Iterator[Callable[..., LabServer]]:
 
 @pytest.fixture
 def make_lab(folder: Path) -> Iterator[Callable[..., LabServer]]:
-    """Start more servers, of the test's own: ``make_lab(app="notebook", config=...)``."""
+    """Start more servers, of the test's own: ``make_lab(app="notebook")``, ``make_lab(kind=HubServer)``."""
     made: list[LabServer] = []
 
-    def start(**options: object) -> LabServer:
-        server = LabServer(folder / str(len(made)), **options)  # type: ignore[arg-type]
+    def start(kind: type[LabServer] = LabServer, **options: object) -> LabServer:
+        server = kind(folder / str(len(made)), **options)  # type: ignore[arg-type]
         made.append(server)
         server.start()
         return server

@@ -26,6 +26,8 @@ from .scripted import VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Page
+
 TOKEN = "a-token-for-tests"
 START, STOP = 60.0, 20.0
 # what is installed beside, and would change what the tests see
@@ -77,11 +79,7 @@ class LabServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        disabled = {} if self.collaboration else QUIET
-        page = self.folder / "cfg" / "labconfig" / "page_config.json"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        news = {"@jupyterlab/apputils-extension:announcements": True}
-        page.write_text(json.dumps({"disabledExtensions": {**news, **disabled}}))
+        self._write_page_config()
         settings: dict[str, Any] = {
             "ServerApp": {
                 "port": self.port,
@@ -106,6 +104,17 @@ class LabServer:
         )
         log.close()
         wait_until(self.answers, f"the server did not start:\n{self.log()[-3000:]}", START)
+
+    def _write_page_config(self) -> None:
+        disabled = {} if self.collaboration else QUIET
+        page = self.folder / "cfg" / "labconfig" / "page_config.json"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        news = {"@jupyterlab/apputils-extension:announcements": True}
+        page.write_text(json.dumps({"disabledExtensions": {**news, **disabled}}))
+
+    def visit(self, page: Page, path: str) -> None:
+        """Have a browser page load one of the server's pages."""
+        page.goto(f"{self.url}{path}?reset&token={TOKEN}")
 
     def answers(self) -> bool:
         """Tell whether the server answers; fail if it has ended."""

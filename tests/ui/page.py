@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from .lab import TOKEN
-
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -64,17 +62,22 @@ class LabPage:
         self.page = page
         page.set_default_timeout(45_000)
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         if server:
             self.server = server
             path = path or f"lab/workspaces/w{next(_numbers)}"
-            page.goto(f"{server.url}{path}?reset&token={TOKEN}")
+            server.visit(page, path)
         self.shell_ready()
 
     def shell_ready(self) -> None:
         """Wait until the application has started."""
         self.page.wait_for_function(SHELL_READY)
         self.page.evaluate("() => jupyterapp.started")
+        self.splash_gone()
+
+    def splash_gone(self) -> None:
+        """Wait until JupyterLab's splash has faded: it trips over a second one while it does."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def reload(self) -> None:
         """Load the page again."""
@@ -91,6 +94,7 @@ class LabPage:
         """Change the theme and wait until it is there."""
         self.run_command("apputils:change-theme", theme=THEMES[name])
         self.page.wait_for_selector(f'body[data-jp-theme-name="{THEMES[name]}"]', state="attached")
+        self.splash_gone()
 
     def notebook(self, *sources: str, name: str | None = None) -> str:
         """Write a notebook, open it and wait for its kernel."""

@@ -46,6 +46,7 @@ export const viewPlugin: JupyterFrontEndPlugin<void> = {
     const make = (name: string): MainAreaWidget<JobView> => {
       const content = new JobView(model, name, trans, actions);
       const widget = new MainAreaWidget({ content });
+      widget.toolbar.hide();
       widget.id = `jupyter-kf-job-${name}`;
       widget.title.label = name;
       widget.title.icon = jobIcon;
@@ -60,6 +61,10 @@ export const viewPlugin: JupyterFrontEndPlugin<void> = {
         if (!widget) {
           widget = make(name);
           shell.add(widget, 'main');
+          if (!widget.isAttached) {
+            widget.addClass('jp-kf-mod-side'); // Notebook 7 has room for one document only
+            shell.add(widget, 'right');
+          }
           await tracker.add(widget);
         }
         if (typeof args.tab === 'string') {
