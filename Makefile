@@ -59,7 +59,7 @@ test-gang: env  ## run the tests with real replicas
 THROWAWAY := PYTHONPATH=tests/cluster $(BIN)/python -m throwaway
 
 cluster-build: env
-	@echo "== Preparing a throw-away Kubernetes (the first time: Debian packages and a build of 6 minutes on 2 cores)"
+	@echo "== Preparing a throw-away Kubernetes (the first time: Debian packages and a build of 7 minutes on 2 cores)"
 	@$(THROWAWAY) prepare || echo "   The tests that need it are left out."
 
 cluster: cluster-build  ## start a Kubernetes of your own that stays until make cluster-down

@@ -27,7 +27,8 @@ class Profile(Record):
     """A named image, resources and queue; an empty ``image`` means the notebook's own.
 
     ``pod_overrides`` is merged into the specification of each replica's pod on Kubernetes: node
-    selector, tolerations, Secrets for the store, and whatever else the cluster wants.
+    selector, tolerations, and whatever else the cluster wants. ``store_secret`` names the Secret
+    whose entries, configuration files of fsspec, give replicas access to a store that is a URL.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Profile(Record):
     image: str = ""
     resources: Resources = field(default_factory=Resources)
     queue: str = ""
+    store_secret: str = ""
     pod_overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

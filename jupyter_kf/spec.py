@@ -51,7 +51,7 @@ class Resources(Record):
     """What one replica gets.
 
     ``cpu`` in cores, ``memory`` in bytes; ``accelerator`` is the cluster's name of the device,
-    such as ``nvidia.com/gpu``, and ``accelerators`` how many of them (one process each).
+    such as ``nvidia.com/gpu``, and ``accelerators`` how many of them.
     """
 
     cpu: float | None = None
@@ -64,6 +64,12 @@ class Resources(Record):
             raise SpecError("Resources must be positive; leave one out for no limit.")
         if self.accelerators < 0 or (self.accelerators and not self.accelerator):
             raise SpecError("accelerators needs a count of at least 0 and the accelerator's name.")
+
+    @property
+    def processes(self) -> int:
+        """How many ranks a replica has: one a GPU; all TPU chips of a host belong to one process."""
+        device = self.accelerator.rpartition("/")[2]
+        return max(1, self.accelerators) if device.startswith(("gpu", "mig")) else 1
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,11 @@ class JobSpec(Record):
             raise SpecError(f"A job needs between 1 and 99999 workers, not {self.replicas}.")
         if not _positive(self.start_timeout) or not _positive(self.checkpoint):
             raise SpecError("start_timeout and checkpoint are seconds and must be positive.")
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks the replicas have together, on a cluster."""
+        return self.replicas * self.resources.processes
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ others to know.
               status.json      what the local supervisor last saw
               logs/rank-0.log  text and records, see `jupyter_kf.logs`
               requests/        interrupt, cancel: asked for, not yet done
+              attempt.json     how often it was begun again, on a cluster
               applied.json     when its results were written into the live objects
               outcome/         what travels back; complete as soon as it has its summary.json
     graphs/NAME/VERSION/       a stored graph
@@ -21,11 +22,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import BackendError, NotFound, SpecError
+from .errors import BackendError, JupyterKFError, NotFound, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,7 @@ OUTCOME = "outcome"
 SUMMARY = "summary.json"
 LOGS = "logs"
 REQUESTS = "requests"
+ATTEMPT = "attempt.json"
 APPLIED = "applied.json"
 
 
@@ -76,11 +79,8 @@ class ArtifactStore:
 
     def _open(self) -> tuple[AbstractFileSystem, str]:
         if self._opened is None:
-            from fsspec.core import url_to_fs
-
             try:
-                # What other processes write is to be seen at once, so no listing is kept.
-                fs, root = url_to_fs(self.url, use_listings_cache=False)
+                fs, root = _file_system(self.url)
             except (ValueError, ImportError) as err:
                 raise SpecError(f"The store {self.url!r} cannot be used: {err}") from err
             self._opened = fs, root.rstrip("/")
@@ -118,12 +118,16 @@ class ArtifactStore:
         """Read a file, from byte ``start`` on."""
         fs, full = self._at(path)
         with _told("read", full):
-            return bytes(fs.cat_file(full, start=start))
+            try:
+                return bytes(fs.cat_file(full, start=start))
+            except NotImplementedError:  # some cannot read a part
+                return bytes(fs.cat_file(full))[start:]
 
     def has(self, path: str) -> bool:
         """Tell whether there is a file or folder at ``path``."""
         fs, full = self._at(path)
-        return bool(fs.exists(full))
+        with _told("read", full):
+            return bool(fs.exists(full))
 
     def list(self, path: str) -> list[str]:
         """Give the names in a folder, sorted; none where there is no such folder."""
@@ -166,10 +170,13 @@ class ArtifactStore:
     def download(self, path: str, folder: Path) -> None:
         """Copy a folder of the store to this machine."""
         fs, full = self._at(path)
-        if not fs.exists(full):
+        if not self.has(path):
             raise NotFound(f"The store has no {path}.")
         with _told("read", full):
-            fs.get(f"{full}/", f"{folder}/", recursive=True)
+            for each in fs.find(full):
+                target = folder / each.removeprefix(f"{full}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                fs.get_file(each, str(target))
 
     def put_json(self, path: str, value: Any) -> None:
         """Write a value as JSON."""
@@ -198,7 +205,34 @@ def _told(doing: str, full: str) -> Iterator[None]:
     """Say what failed in the errors of the store."""
     try:
         yield
+    except (JupyterKFError, NotImplementedError):
+        raise
     except OSError as err:
         if doing != "write" and isinstance(err, FileNotFoundError | NotADirectoryError):
             raise NotFound(f"The store has no {full}.") from err
         raise BackendError(f"The store could not {doing} {full}: {err.strerror or err}.") from err
+    except Exception as err:  # every object store has exceptions of its own
+        told = re.search("<Message>([^<]+)", str(err))
+        said = told[1].rstrip(".") if told else str(err).strip().split("\n", 1)[0]
+        raise BackendError(f"The store could not {doing} {full}: {said or type(err).__name__}.") from err
+
+
+def _file_system(url: str) -> tuple[AbstractFileSystem, str]:
+    """Give the file system of a URL, where its own package is missing that of obstore, and the path in it."""
+    from fsspec.core import url_to_fs
+    from fsspec.registry import get_filesystem_class
+    from fsspec.utils import get_protocol
+
+    protocol = get_protocol(url)
+    try:
+        kind = get_filesystem_class(protocol)
+    except ImportError as missing:
+        try:
+            from obstore.fsspec import register
+        except ImportError:
+            raise missing from None
+        register(protocol)
+        kind = get_filesystem_class(protocol)
+    # What other processes write is to be seen at once, so no listing is kept; obstore keeps none.
+    options = {} if kind.__module__.startswith("obstore") else {"use_listings_cache": False}
+    return url_to_fs(url, **options)  # type: ignore[no-any-return]

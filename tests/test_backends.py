@@ -32,7 +32,11 @@ def rig(request, store, monkeypatch):
 async def going(rig):
     """A job of two replicas that runs until somebody ends it."""
     await rig.submit("going", "go on", replicas=2)
-    yield await rig.until("going", JobState.RUNNING)
+    status = await rig.until("going", JobState.RUNNING)
+    async with asyncio.timeout(60):
+        while HELLO not in await _log(rig, "going"):
+            pass
+    yield status
     with contextlib.suppress(NotFound):
         await rig.backend.cancel("going")
 

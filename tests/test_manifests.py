@@ -10,6 +10,7 @@ import yaml
 from jupyter_kf.backends import manifests
 from jupyter_kf.backends.placement import Placement
 from jupyter_kf.names import label_value
+from jupyter_kf.profiles import Profile
 from jupyter_kf.spec import JobSpec, Resources
 
 HOSTILE = (
@@ -92,6 +93,15 @@ def test_the_job_to_the_last_field(spec, place):
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": 30,
+                    "tolerations": [
+                        {
+                            "key": f"node.kubernetes.io/{what}",
+                            "operator": "Exists",
+                            "effect": "NoExecute",
+                            "tolerationSeconds": 30,
+                        }
+                        for what in ("not-ready", "unreachable")
+                    ],
                     "securityContext": {
                         "runAsNonRoot": True,
                         "seccompProfile": {"type": "RuntimeDefault"},
@@ -168,17 +178,28 @@ def test_a_tpu_slice_by_its_profile(place):
         "cloud.google.com/gke-tpu-accelerator": "tpu-v5-lite-podslice",
         "cloud.google.com/gke-tpu-topology": "2x4",
     }
-    job = manifests.job(
-        JobSpec("a", replicas=2, resources=chips), place, overrides={"nodeSelector": selector}
-    )
+    profile = Profile("tpu", pod_overrides={"nodeSelector": selector})
+    job = manifests.job(JobSpec("a", replicas=2, resources=chips), place, profile)
 
     assert job["spec"]["completions"] == 2  # hosts of the slice
     assert job["spec"]["template"]["spec"]["nodeSelector"] == selector
     assert _container(job)["resources"]["limits"] == {"google.com/tpu": "4"}
 
 
+def test_credentials_of_a_store_are_files_and_in_no_environment(spec, place):
+    pod = _pod(manifests.job(spec, place, Profile("a", store_secret="s3-ana")))
+    container = pod["containers"][0]
+
+    assert {"name": "store-access", "secret": {"secretName": "s3-ana"}} in pod["volumes"]
+    mount = next(m for m in container["volumeMounts"] if m["name"] == "store-access")
+    assert mount["readOnly"]
+    assert {"name": "FSSPEC_CONFIG_DIR", "value": mount["mountPath"]} in container["env"]
+    assert len(container["volumeMounts"]) == 4
+    assert not any("valueFrom" in each for each in container["env"])
+
+
 def test_a_queue_is_a_label_of_the_job_alone(spec, place):
-    job = manifests.job(spec, place, queue="gpu")
+    job = manifests.job(spec, place, Profile("a", queue="gpu"))
 
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpu"
     assert "kueue.x-k8s.io/queue-name" not in job["spec"]["template"]["metadata"]["labels"]
@@ -264,7 +285,9 @@ def test_merging_is_strategic():
 
 def test_the_placement_has_the_last_word(spec):
     place = Placement(image="a", overrides={"priorityClassName": "mine"})
-    job = manifests.job(spec, place, overrides={"priorityClassName": "profile", "schedulerName": "s"})
+    job = manifests.job(
+        spec, place, Profile("a", pod_overrides={"priorityClassName": "profile", "schedulerName": "s"})
+    )
 
     assert _pod(job)["priorityClassName"] == "mine"
     assert _pod(job)["schedulerName"] == "s"

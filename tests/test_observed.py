@@ -70,6 +70,18 @@ def test_a_job_runs_when_all_replicas_run():
     assert whole.started == 1767225602.0
 
 
+def test_a_replica_whose_pod_was_replaced_says_what_became_of_it():
+    before = _pod(0, "Failed", reason="Evicted", message="The node was low on memory.")
+    waits, runs = _pod(0, created=T2), _pod(0, "Running", RUNNING, created=T2)
+    status = status_of(_job(), [before, waits], [])
+
+    assert status.reason == (
+        "Rank 0 waits for a node, after it was evicted from its node: The node was low on memory."
+    )
+    assert status.replicas[0].restarts == 1
+    assert status_of(_job(), [runs, before], []).reason == ""
+
+
 def test_a_replica_that_has_not_found_its_peers_is_starting():
     pod = _pod(0, "Running", RUNNING)
     pod["status"]["containerStatuses"][0]["ready"] = False

@@ -13,7 +13,7 @@ import pytest
 from jupyter_kf import logs
 from jupyter_kf.capture import ambient, pack
 from jupyter_kf.capture.call import Call
-from jupyter_kf.spec import JobSpec, JobState
+from jupyter_kf.spec import JobSpec, JobState, Resources
 from jupyter_kf.store import OUTCOME, PAYLOAD, SPEC, STATUS, SUMMARY, job_path, log_path
 
 
@@ -22,11 +22,13 @@ def start(store, tmp_path):
     """Start the replica of a job that runs a few lines of Python."""
     started = []
 
-    def start_replica(code: str, damage: bool = False, **more: object) -> subprocess.Popen[str]:
+    def start_replica(
+        code: str, *, damage: bool = False, again: bool = False, **more: object
+    ) -> subprocess.Popen[str]:
         spec = JobSpec("a", own_strategy=True, **more)  # type: ignore[arg-type]
         store.put_json(job_path("a", SPEC), spec.to_dict())
         folder = store.local(job_path("a", PAYLOAD))
-        folder.mkdir()
+        folder.mkdir(exist_ok=again)
         pack({"work": Call(exec, (code, {})), "ambient": ambient.snapshot()}, folder)
         for name in store.list(job_path("a", PAYLOAD)) if damage else ():
             store.put(job_path("a", PAYLOAD, name), b"x")
@@ -91,7 +93,7 @@ def test_peers_that_do_not_come(start, tmp_path):
     process.communicate(timeout=60)
 
     assert process.returncode == 1
-    assert "rank 0, 1 did not come within 0.3 s" in words(tmp_path)["reason"]
+    assert "replica 1 did not come within 1.5 s" in words(tmp_path)["reason"]
 
 
 def test_a_payload_that_is_damaged_is_told(start, store, tmp_path):
@@ -101,3 +103,24 @@ def test_a_payload_that_is_damaged_is_told(start, store, tmp_path):
     assert process.returncode == 1
     assert store.get_json(job_path("a", STATUS))["failure"]["rank"] == 0
     assert words(tmp_path)["reason"]
+
+
+def test_a_replica_has_a_rank_for_each_gpu(start, store):
+    code = "import jupyter_kf as kf, os\n"
+    code += "print(kf.JobEnvironment.current().rank, os.environ['CUDA_VISIBLE_DEVICES'])"
+    process = start(code, resources=Resources(accelerator="nvidia.com/gpu", accelerators=2))
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    said = [logs.as_text(logs.read(store.get(log_path("a", rank)))) for rank in range(2)]
+    assert said == ["0 0\n", "1 1\n"]
+
+
+def test_a_job_whose_work_was_done_by_an_earlier_pod_is_not_run_again(start, store, tmp_path):
+    start("print('once')").communicate(timeout=60)
+    process = start("print('twice')", again=True)
+    printed, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "twice" not in printed
+    assert words(tmp_path) == {"reason": "", "state": JobState.SUCCEEDED, "final": True}

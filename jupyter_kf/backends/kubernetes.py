@@ -85,10 +85,7 @@ class KubernetesBackend(Backend):
 
     async def _job(self, spec: JobSpec) -> Object:
         profile = find(spec.profile) if spec.profile else None
-        place = await self.placement()
-        if profile is None:
-            return manifests.job(spec, place)
-        return manifests.job(spec, place, profile.queue, profile.pod_overrides)
+        return manifests.job(spec, await self.placement(), profile)
 
     async def placement(self) -> Placement:
         """Give where replicas go; it is found out once."""
@@ -174,7 +171,7 @@ class KubernetesBackend(Backend):
     async def logs(
         self, name: str, rank: int = 0, *, start: int = 0, follow: bool = False
     ) -> AsyncIterator[bytes]:
-        if not 0 <= rank < (await self.get(name)).spec.replicas:
+        if not 0 <= rank < (await self.get(name)).spec.ranks:
             raise NotFound(f"The job {name!r} has no rank {rank}.")
         if self.store.local() is None and not self.store.has(log_path(name, rank)):
             async for piece in self._pod_log(name, rank, start, follow):

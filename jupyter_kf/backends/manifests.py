@@ -15,6 +15,7 @@ from ..names import label_key, label_value, replica_name
 from ..spec import JobSpec
 
 if TYPE_CHECKING:
+    from ..profiles import Profile
     from .apiserver import Object
     from .placement import Placement
 
@@ -31,8 +32,10 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 # which is most often a lack of memory. 42, a lost peer, and all others are tried again.
 FINAL_CODES = (1, 2, 137)
 ATTEMPTS = 3
+_STORE_ACCESS = "/var/run/jupyter_kf/store"
 _SOURCE_LIMIT = 32 * 1024
 _GRACE_SECONDS = 30
+_NODE_SECONDS = 30  # a cluster itself would wait five minutes for a silent node, and all replicas with it
 _KEEP_SECONDS = 7 * 24 * 3600
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # By what the entries of a list are told apart when lists are merged; other lists are replaced.
@@ -45,10 +48,12 @@ def labels(spec: JobSpec) -> dict[str, str]:
     return spec.labels | own | ({USER_LABEL: label_value(spec.user)} if spec.user else {})
 
 
-def job(spec: JobSpec, place: Placement, queue: str = "", overrides: dict[str, Any] | None = None) -> Object:
-    """The Job; ``overrides`` are the profile's, merged into the pod before the placement's."""
-    pod = _pod(spec, place)
-    for changes in (overrides or {}, place.overrides):
+def job(spec: JobSpec, place: Placement, profile: Profile | None = None) -> Object:
+    """The Job; the profile's overrides are merged into the pod before the placement's."""
+    pod, queue = _pod(spec, place), profile.queue if profile else ""
+    if profile and profile.store_secret:
+        pod = merge(pod, _store_access(profile.store_secret))
+    for changes in (profile.pod_overrides if profile else {}, place.overrides):
         pod = merge(pod, changes)
     return {
         "apiVersion": "batch/v1",
@@ -112,11 +117,25 @@ def _pod(spec: JobSpec, place: Placement) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "tolerations": [
+            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _NODE_SECONDS}
+            for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+        ],
         "securityContext": _security(place),
         "volumes": [*scratch, *place.volumes],
         "containers": [container],
     }
     return pod | ({"nodeSelector": {"kubernetes.io/hostname": place.node}} if place.node else {})
+
+
+def _store_access(secret: str) -> Object:
+    """Credentials for a store that is a URL: mounted files, so that they are in no environment."""
+    env = [{"name": "FSSPEC_CONFIG_DIR", "value": _STORE_ACCESS}]
+    mounts = [{"name": "store-access", "mountPath": _STORE_ACCESS, "readOnly": True}]
+    return {
+        "volumes": [{"name": "store-access", "secret": {"secretName": secret}}],
+        "containers": [{"name": CONTAINER, "env": env, "volumeMounts": mounts}],
+    }
 
 
 def _security(place: Placement) -> Object:

@@ -29,7 +29,7 @@ _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.*)', r
 def status_of(job: Object, pods: list[Object], events: list[Object]) -> JobStatus:
     """Put a job's status together; ``pods`` and ``events`` are those of this job."""
     spec = read_spec(job)
-    replicas = tuple(_replica(index, _of_index(pods, index)) for index in range(spec.replicas))
+    replicas = tuple(_with_past(index, pods) for index in range(spec.replicas))
     seen = JobStatus(spec, replicas=replicas, started=_started(pods))
     ended = _ended(job, seen, pods)
     if ended:
@@ -77,6 +77,17 @@ def _first_failure(seen: JobStatus, pods: list[Object]) -> str:
 
 
 # -- one replica --
+
+
+def _with_past(index: int, pods: list[Object]) -> Replica:
+    """One replica, and, until it runs again, what became of its pod before."""
+    now = _of_index(pods, index)
+    seen = _replica(index, now)
+    before = [pod for pod in pods if _index(pod) == index and pod is not now]
+    if before and seen.state is JobState.PENDING and seen.reason:
+        last = max(before, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
+        seen = replace(seen, reason=f"{seen.reason}, after it {_why_failed(last)}")
+    return replace(seen, restarts=len(before))
 
 
 def _replica(index: int, pod: Object | None) -> Replica:
@@ -202,7 +213,7 @@ def _why_waiting(job: Object, waiting: list[Replica], pods: int, events: list[Ob
     told = [r for r in waiting if r.reason]
     if not told:
         return "Waiting for the cluster to make its replicas."
-    first = next((r for r in told if r.reason not in (_STARTING, _SET_UP)), told[0])
+    first = next((r for r in told if not r.reason.startswith((_STARTING, _SET_UP))), told[0])
     return f"Rank {first.index} {first.reason}."
 
 

@@ -13,7 +13,8 @@ _VARIABLE = "JUPYTER_KF_ENVIRONMENT"
 class JobEnvironment:
     """The place of this process in its job.
 
-    ``addresses`` are host:port of all ranks in order; ``attempt`` counts restarts from 0.
+    ``addresses`` are host:port of all ranks in order; ``attempt`` counts restarts from 0;
+    ``device`` is the one GPU of the host that is this rank's, None where all are.
     """
 
     job: str
@@ -21,6 +22,7 @@ class JobEnvironment:
     addresses: tuple[str, ...]
     attempt: int = 0
     start_timeout: float = 120.0
+    device: int | None = None
 
     @property
     def world_size(self) -> int:
@@ -39,6 +41,8 @@ class JobEnvironment:
     def export(self) -> None:
         """Make `current` find this, and ``TF_CONFIG`` say the same to TensorFlow's own strategies."""
         os.environ[_VARIABLE] = json.dumps(asdict(self))
+        if self.device is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(self.device)
         if self.world_size > 1:
             task = {"type": "worker", "index": self.rank}
             os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": self.addresses}, "task": task})

@@ -1,201 +1,180 @@
-"""One replica of a job in a pod: waits for its peers' names, runs its rank, says how it ended.
+"""One replica of a job in a pod: musters with the others, runs its ranks, says how it ended.
 
-The pod's first process. Its last words, a JSON object in the container's termination message,
-and its exit code are what the cluster keeps of it: 0 done, 1 an error that a second attempt would
-not change, 42 peers lost, 137 killed, 143 told to end.
+The pod's first process. When a peer is lost, all ranks of the job begin again in place, as a new
+attempt. Its last words, a JSON object in the container's termination message, and its exit code
+are what the cluster keeps of it: 0 done, 1 an error that a second attempt would not change,
+42 peers lost, 137 killed, 143 told to end.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 import traceback
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import JupyterKFError
 from ..names import replica_name
 from ..spec import JobSpec, JobState
-from ..store import OUTCOME, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
+from ..store import ATTEMPT, OUTCOME, SPEC, STATUS, SUMMARY, job_path
+from .child import PEER_LOST
+from .clerk import Clerk, store_of_a_supervisor
+from .container import Log, Ready, peak, say
 from .forkserver import preload
+from .muster import Over, muster
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..store import ArtifactStore
+    from .muster import Answerer, Caller
+
 PORT = 2222
-READY_PORT = 2221
+ATTEMPTS = 4
 ENDED = 143
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-_LAST_WORDS = Path(os.environ.get("JUPYTER_KF_LAST_WORDS", "/dev/termination-log"))
-_PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
-_WORDS_LIMIT = 3000
+# So many times as long as ranks may take to find each other, pods may: an image is pulled, a node
+# added; a node that is gone has to be given up by the cluster first.
+_PATIENCE = 5
 _TURN = 0.1
+# How a rank ends that the supervisor stops when its peers are lost.
+_ENDED_BY_US = (-signal.SIGTERM, -signal.SIGKILL)
 
 
 def run_replica(name: str) -> int:
     """Run this pod's replica of the job ``name``; gives the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # process 1 has no default action
-    rank = int(os.environ[_INDEX_VARIABLE])
+    signal.signal(signal.SIGTERM, _end)  # process 1 has no default action
+    index = int(os.environ[_INDEX_VARIABLE])
     try:
-        store = ArtifactStore()
+        store = store_of_a_supervisor()
         spec = JobSpec.from_dict(store.get_json(job_path(name, SPEC)))
+        if index == 0 and store.has(job_path(name, OUTCOME, SUMMARY)):
+            return _conclude_from_summary(store, name)  # an earlier pod was lost after its work
         preload()
-        addresses = _addresses(spec)
-        _wait_for_names(addresses, spec.start_timeout)
-        return _run(store, spec, addresses, rank)
+        return Pod(store, spec, index).run()
+    except Over:
+        return PEER_LOST
     except Exception as err:  # noqa: BLE001 - the outermost frame of a replica
         traceback.print_exc()
-        _say(f"could not start: {type(err).__name__}: {err}")
+        say(f"could not start: {type(err).__name__}: {err}")
         return 1
 
 
-def _addresses(spec: JobSpec) -> list[str]:
-    """The addresses of all ranks: this host's full name tells the domain of the others."""
-    own, _, domain = socket.getfqdn().partition(".")
-    if spec.replicas == 1:
-        return [f"{own}:{PORT}"]
-    return [f"{replica_name(spec.name, index)}.{domain}:{PORT}" for index in range(spec.replicas)]
+def _end(*_: object) -> None:
+    sys.exit(ENDED)
 
 
-def _wait_for_names(addresses: Sequence[str], timeout: float) -> None:
-    """Wait until all names resolve: until then their pods have no address."""
-    deadline = time.monotonic() + timeout
-    missing = dict(enumerate(addresses)) if len(addresses) > 1 else {}
-    while missing:
-        for index, address in list(missing.items()):
-            with suppress(OSError):
-                socket.getaddrinfo(address.rpartition(":")[0], PORT)
-                del missing[index]
-        if missing and time.monotonic() > deadline:
-            away = ", ".join(map(str, missing))
-            raise TimeoutError(f"rank {away} did not come within {timeout:g} s")
-        if missing:
-            time.sleep(_TURN)
+def _first_host(spec: JobSpec) -> str:
+    """The name of the first pod: this host's full name tells the domain."""
+    domain = socket.getfqdn().partition(".")[2]
+    return f"{replica_name(spec.name, 0)}.{domain}"
 
 
-def _run(store: ArtifactStore, spec: JobSpec, addresses: Sequence[str], rank: int) -> int:
-    gang = Supervisor(store, spec, addresses, [rank])
-    log, ready = _Log(store, spec.name, rank), _Ready()
-    try:
-        gang.start(lambda _: log.fileno(), [log.out])
-        log.start()
-        gang.watch(lambda: ready.tell() if gang.running else None)
-    finally:
-        gang.close()
-        ready.end()
-        log.end()
-    return _conclude(store, gang, rank)
+class Pod:
+    """The ranks of one pod, over all attempts."""
+
+    def __init__(self, store: ArtifactStore, spec: JobSpec, index: int) -> None:
+        self._store, self._spec, self._index = store, spec, index
+        each = spec.resources.processes
+        self._ranks = range(index * each, (index + 1) * each)
+        self._others: Caller | Answerer = muster(spec.name, spec.replicas, index, _first_host(spec))
+
+    def run(self) -> int:
+        """Run attempts until one is the last; gives the exit code."""
+        number, why, code = self._attempts_before(), "", ENDED
+        try:
+            while True:
+                number, hosts = self._others.gather(number, _PATIENCE * self._spec.start_timeout)
+                if number >= ATTEMPTS:
+                    say(f"gave up after {ATTEMPTS} attempts: {why or 'replicas were lost each time'}")
+                    code = 1
+                    return code
+                if self._index == 0:
+                    self._store.put_json(job_path(self._spec.name, ATTEMPT), {"attempt": number})
+                gang = self._attempt(number, hosts, why)
+                why = self._lost(gang)
+                if not why:
+                    code = self._conclude(gang)
+                    return code
+                number += 1
+        finally:
+            self._others.leave(for_good=code != ENDED)
+
+    def _attempts_before(self) -> int:
+        """How many attempts earlier pods of this index have begun; the first counts for all."""
+        path = job_path(self._spec.name, ATTEMPT)
+        known = self._index == 0 and self._store.has(path)
+        return int(self._store.get_json(path)["attempt"]) + 1 if known else 0
+
+    def _attempt(self, number: int, hosts: Sequence[str], why: str) -> Supervisor:
+        gang = Supervisor(self._store, self._spec, self._addresses(number, hosts), self._ranks, number)
+        logs = {rank: Log(self._store, self._spec.name, rank) for rank in self._ranks}
+        ready, clerk = Ready(), self._store if isinstance(self._store, Clerk) else None
+        if why:
+            begins = f"all ranks begin again, attempt {number + 1} of {ATTEMPTS}"
+            logs[self._ranks[0]].note(f"{why.capitalize()}: {begins}.")
+        try:
+            held = [log.out for log in logs.values()] + ([clerk.fileno()] if clerk else [])
+            gang.start(lambda rank: logs[rank].fileno(), held)
+            for log in logs.values():
+                log.start()
+            gang.watch(lambda: ready.tell() if gang.running else None, self._others.lost)
+            # Until the job is over this pod may be needed for another attempt.
+            while not (gang.first_failure or gang.cancelled or self._others.is_over()):
+                time.sleep(_TURN)
+        finally:
+            gang.close([clerk.pid] if clerk else ())
+            ready.end()
+            for log in logs.values():
+                log.end()
+            signal.signal(signal.SIGTERM, _end)
+        return gang
+
+    def _addresses(self, number: int, hosts: Sequence[str]) -> list[str]:
+        """Where the ranks listen: on ports of this attempt only, so that none of an earlier one can join."""
+        each = len(self._ranks)
+        ports = range(PORT + number * each, PORT + (number + 1) * each)
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in hosts for port in ports]
+
+    def _lost(self, gang: Supervisor) -> str:
+        """Say why the attempt was lost through no fault of this pod; empty where it ended by itself."""
+        first, lost = gang.first_failure, self._others.lost()
+        if gang.cancelled or self._has_outcome():
+            return ""
+        if first and (first.failure or first.exit_code not in (PEER_LOST, *_ENDED_BY_US)):
+            return ""
+        if first and first.exit_code == PEER_LOST and self._spec.replicas > 1:
+            return lost or f"replica {self._index} lost its peers"
+        return lost
+
+    def _has_outcome(self) -> bool:
+        return self._index == 0 and self._store.has(job_path(self._spec.name, OUTCOME, SUMMARY))
+
+    def _conclude(self, gang: Supervisor) -> int:
+        """Leave the last words and give the exit code."""
+        first = gang.first_failure
+        if self._has_outcome():
+            return _conclude_from_summary(self._store, self._spec.name)
+        if gang.cancelled:
+            say("was told to end")
+            return ENDED
+        if first is None:
+            return 0
+        if first.failure:
+            failure = {k: v for k, v in first.failure.items() if k != "said"}
+            path = job_path(self._spec.name, STATUS)
+            self._store.put_json(path, {"failure": {"rank": first.rank, **failure}})
+            say(first.reason())
+            return 1
+        say(first.reason(), peak=peak())
+        code = first.exit_code or 0
+        return code if code > 0 else 128 - code
 
 
-def _conclude(store: ArtifactStore, gang: Supervisor, rank: int) -> int:
-    """Leave the last words and give the exit code."""
-    name, child = gang.spec.name, gang.children[0]
-    if rank == 0 and store.has(job_path(name, OUTCOME, SUMMARY)):
-        told = store.get_json(job_path(name, OUTCOME, SUMMARY))
-        _say(told["reason"], state=told["state"], final=True)
-        return 1 if told["state"] == JobState.FAILED else 0
-    if gang.cancelled:
-        _say("was told to end")
-        return ENDED
-    code = child.exit_code or 0
-    if not code:
-        return 0
-    if child.failure:
-        failure = {k: v for k, v in child.failure.items() if k != "said"}
-        store.put_json(job_path(name, STATUS), {"failure": {"rank": rank, **failure}})
-        _say(child.reason())
-        return 1
-    _say(child.reason(), peak=_peak())
-    return code if code > 0 else 128 - code
-
-
-def _say(reason: str, **more: Any) -> None:
-    """Leave the last words; without a place for them, as outside of a pod, on standard error."""
-    words = json.dumps({"reason": reason[:_WORDS_LIMIT], **more})
-    try:
-        _LAST_WORDS.write_text(words)
-    except OSError:
-        print(words, file=sys.stderr)
-
-
-def _peak() -> int | None:
-    """The most memory that this container used, in bytes, where the kernel tells."""
-    for place in _PEAKS:
-        with suppress(OSError, ValueError):
-            return int(Path(place).read_text())
-    return None
-
-
-class _Ready:
-    """Answers on a port of its own once the rank has found its peers: the pod's readiness."""
-
-    def __init__(self) -> None:
-        self._server: socket.socket | None = None
-
-    def tell(self) -> None:
-        """Begin to answer."""
-        if self._server is None:
-            self._server = socket.create_server(("", READY_PORT))
-            threading.Thread(target=self._answer, name="jupyter_kf-ready", daemon=True).start()
-
-    def _answer(self) -> None:
-        with suppress(OSError):  # the server was closed
-            while self._server is not None:
-                self._server.accept()[0].close()
-
-    def end(self) -> None:
-        """Answer no more."""
-        server, self._server = self._server, None
-        if server is not None:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()
-
-
-class _Log:
-    """Brings what a rank prints into the store and to the container's output.
-
-    A store that is a folder is written bit by bit; any other gets the whole when the rank ends.
-    """
-
-    def __init__(self, store: ArtifactStore, name: str, rank: int) -> None:
-        self._store, self._path = store, log_path(name, rank)
-        self.out, self._in = os.pipe()
-        local = store.local(self._path)
-        self._place = local or Path(f"/tmp/jupyter_kf-rank-{rank}.log")
-        self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._whole = local is None
-        self._thread = threading.Thread(target=self._pump, name="jupyter_kf-log")
-
-    def fileno(self) -> int:
-        """The file that the rank is to write to; the caller closes it."""
-        return self._in
-
-    def start(self) -> None:
-        """Begin to copy; only now, as a process with threads should not fork."""
-        self._thread.start()
-
-    def _pump(self) -> None:
-        with self._place.open("ab", buffering=0) as file:
-            while data := os.read(self.out, 1 << 16):
-                with suppress(OSError):  # a full disk must not stop the rank
-                    file.write(data)
-                os.write(1, data)
-
-    def end(self) -> None:
-        """Wait until all is copied: the rank and all that it started have ended."""
-        if self._thread.ident is not None:
-            self._thread.join(10)
-        os.close(self.out)
-        if self._whole:
-            try:
-                self._store.put(self._path, self._place.read_bytes())
-            except JupyterKFError as err:  # the log is not worth the job
-                print(err, file=sys.stderr)
+def _conclude_from_summary(store: ArtifactStore, name: str) -> int:
+    told = store.get_json(job_path(name, OUTCOME, SUMMARY))
+    say(told["reason"], state=told["state"], final=True)
+    return 1 if told["state"] == JobState.FAILED else 0

@@ -13,6 +13,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from ..errors import BackendError
 from ..spec import JobState, Replica
 from ..store import REQUESTS, ArtifactStore, job_path
 from .child import PEER_LOST, Child
@@ -20,7 +21,7 @@ from .environment import JobEnvironment
 from .system import adopt_orphans, kill_descendants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ..spec import JobSpec
 
@@ -37,7 +38,12 @@ class Supervisor:
     """The ranks ``ranks`` of the job ``spec``, which all ranks at ``addresses`` make up."""
 
     def __init__(
-        self, store: ArtifactStore, spec: JobSpec, addresses: Sequence[str], ranks: Sequence[int]
+        self,
+        store: ArtifactStore,
+        spec: JobSpec,
+        addresses: Sequence[str],
+        ranks: Sequence[int],
+        attempt: int = 0,
     ) -> None:
         self.store = store
         self.spec = spec
@@ -45,6 +51,7 @@ class Supervisor:
         self.children: list[Child] = []
         self._addresses = tuple(addresses)
         self._ranks = ranks
+        self._attempt = attempt
         self._interrupted = False
         self._ask_at = 0.0
         self._stop_at: float | None = None
@@ -70,15 +77,25 @@ class Supervisor:
         from .run import run
 
         spec = self.spec
-        place = JobEnvironment(spec.name, rank, self._addresses, start_timeout=spec.start_timeout)
+        place = JobEnvironment(
+            spec.name,
+            rank,
+            self._addresses,
+            attempt=self._attempt,
+            start_timeout=spec.start_timeout,
+            device=rank - self._ranks[0] if spec.resources.processes > 1 else None,
+        )
         others = [c.control.fileno() for c in self.children]
         ours = [*close, *others, self._wake, self._wake_write]
         # A store of its own: a connection must not be shared by two processes.
         store = ArtifactStore(self.store.url)
         return Child.fork(rank, log, lambda control: run(store, spec, place, control), ours)
 
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Wait for the end of all ranks, calling ``changed`` whenever one's state did."""
+    def watch(self, changed: Callable[[], None], lost: Callable[[], object] = lambda: None) -> None:
+        """Wait for the end of all ranks, calling ``changed`` whenever one's state did.
+
+        When ``lost`` says that ranks elsewhere were lost, those here are brought to their end.
+        """
         seen = None
         while True:
             ended = self._finished()
@@ -90,13 +107,13 @@ class Supervisor:
                 return
             self._listen()
             self._take_requests()
-            self._bound()
+            self._bound(bool(lost()))
 
-    def close(self) -> None:
-        """Leave no process behind."""
+    def close(self, spare: Collection[int] = ()) -> None:
+        """Leave no process behind but those to ``spare``, which are no ranks."""
         for child in self.children:
             child.signal(signal.SIGKILL)
-        kill_descendants()
+        kill_descendants(spare)
         signal.set_wakeup_fd(-1)
         os.close(self._wake)
         os.close(self._wake_write)
@@ -135,11 +152,11 @@ class Supervisor:
         for child in self.children:
             child.hear()
 
-    def _bound(self) -> None:
+    def _bound(self, lost: bool) -> None:
         """Bring a gang that cannot end well to its end, in steps of bounded length."""
         now = time.monotonic()
         failed = any(c.exit_code for c in self.children)
-        if failed and self._stop_at is None:
+        if (failed or lost) and self._stop_at is None:
             self._stop_at = now + _PEERS_GRACE
         late = not self.running and now > self._start_by and not failed
         if late:
@@ -163,12 +180,13 @@ class Supervisor:
         if time.monotonic() < self._ask_at:
             return
         self._ask_at = time.monotonic() + (_TICK if self.store.local() else _REMOTE_TICK)
-        if self.store.has(job_path(self.spec.name, REQUESTS, "cancel")):
-            self.cancelled = True
-        if not self._interrupted and self.store.has(job_path(self.spec.name, REQUESTS, "interrupt")):
-            self._interrupted = True
-            for child in self.children:
-                child.tell("interrupt")
+        with contextlib.suppress(BackendError):  # a store that does not answer is asked again
+            if self.store.has(job_path(self.spec.name, REQUESTS, "cancel")):
+                self.cancelled = True
+            if not self._interrupted and self.store.has(job_path(self.spec.name, REQUESTS, "interrupt")):
+                self._interrupted = True
+                for child in self.children:
+                    child.tell("interrupt")
 
     def _cancel(self, *_: object) -> None:
         self.cancelled = True

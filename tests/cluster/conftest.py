@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from replicas import backend, placement
 from throwaway import images, machine, programs
 from throwaway.client import Cluster
+
+if TYPE_CHECKING:
+    from jupyter_kf.backends.kubernetes import KubernetesBackend
 
 # A start is patient with a busy machine; each test states its own bounds.
 _TEST_SECONDS = 300
@@ -36,6 +41,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         and not machine.missing()
     ):
         programs.build()
+        programs.build_s3()
         images.build()
 
 
@@ -73,3 +79,17 @@ def namespace(cluster: Cluster) -> str:
     cluster.wait_for(f"the service account of {name}", "-n", name, "get", "serviceaccount", "default")
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+async def jobs(kubeconfig: Path, namespace: str, tmp_path: Path) -> KubernetesBackend:
+    """A backend for the test's namespace whose replicas import nothing ahead."""
+    found = backend(kubeconfig, namespace, placement(tmp_path, preload="jupyter_kf.worker.run"))
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Path:
+    """The file that lets jobs of `replicas.waiting` end."""
+    return tmp_path / "go"

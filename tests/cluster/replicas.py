@@ -6,8 +6,10 @@ Everything is mounted from the machine at the path that it has there, read-only 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +20,24 @@ from jupyter_kf.backends.kubernetes import KubernetesBackend
 from jupyter_kf.backends.placement import Placement
 from jupyter_kf.capture import ambient, pack
 from jupyter_kf.capture.call import Call
-from jupyter_kf.spec import JobSpec, JobStatus
+from jupyter_kf.spec import JobSpec, JobState, JobStatus
 from jupyter_kf.store import PAYLOAD, ArtifactStore, job_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from throwaway.client import Cluster
 
 CODE = Path(__file__).parents[2]
 # The tests' own user is root, and so are the store's files; the pods' rights are another test's.
 _AS_ROOT = {"securityContext": {"runAsNonRoot": False, "runAsUser": 0}}
 
 
-def placement(store: Path, preload: str = "", **overrides: Any) -> Placement:
+def placement(store: Path | str, preload: str = "", **overrides: Any) -> Placement:
     """Where replicas find what this process has; `preload` replaces the modules imported ahead."""
-    places = {"environment": Path(sys.prefix), "code": CODE, "store": store}
+    places = {"environment": Path(sys.prefix), "code": CODE}
+    if isinstance(store, Path):  # else a URL
+        places["store"] = store
     volumes = [{"name": name, "hostPath": {"path": str(path)}} for name, path in places.items()]
     mounts = [
         {"name": name, "mountPath": str(path), "readOnly": name != "store"} for name, path in places.items()
@@ -56,20 +62,48 @@ def backend(kubeconfig: Path, namespace: str, place: Placement) -> KubernetesBac
     return KubernetesBackend(store, namespace=namespace, kubeconfig=str(kubeconfig), placement=place)
 
 
-async def submit(place: KubernetesBackend, name: str, code: str, **more: Any) -> JobSpec:
-    """Submit a few lines of Python that need no TensorFlow as a job."""
+async def submit(place: KubernetesBackend, name: str, work: str | Call, **more: Any) -> JobSpec:
+    """Submit a few lines of Python, or a call, that need no TensorFlow as a job."""
     spec = JobSpec(name, created=time.time(), own_strategy=True, **more)
-    pack_source(place.store, name, code)
+    pack_work(place.store, name, work)
     await place.submit(spec)
     return spec
 
 
-def pack_source(store: ArtifactStore, name: str, source: str) -> None:
+def pack_work(store: ArtifactStore, name: str, work: str | Call) -> None:
     """Put the payload of such a job into the store."""
-    folder = store.local(job_path(name, PAYLOAD))
-    assert folder is not None
-    folder.mkdir(parents=True)
-    pack({"work": Call(exec, (source, {})), "ambient": ambient.snapshot()}, folder)
+    call = Call(exec, (work, {})) if isinstance(work, str) else work
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = store.local(job_path(name, PAYLOAD)) or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        pack({"work": call, "ambient": ambient.snapshot()}, folder)
+        if folder == Path(scratch):
+            store.upload(folder, job_path(name, PAYLOAD))
+
+
+def waiting(go: Path) -> str:
+    """Lines of Python that tell their process and attempt, and go on until there is a file `go`."""
+    return f"""
+import jupyter_kf, os, time
+place = jupyter_kf.JobEnvironment.current()
+print("process", os.getpid(), "attempt", place.attempt, flush=True)
+while not os.path.exists({str(go)!r}):
+    time.sleep(0.05)
+"""
+
+
+def runs(status: JobStatus) -> bool:
+    """Whether a job runs; an assertion that it has not ended."""
+    assert not status.state.finished, status.reason
+    return status.state is JobState.RUNNING
+
+
+def pod_of(cluster: Cluster, namespace: str, name: str, rank: int) -> dict[str, Any]:
+    """The youngest pod of one rank."""
+    label = f"job-name={name},batch.kubernetes.io/job-completion-index={rank}"
+    found = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-l", label, "-o", "json"))
+    pods: list[dict[str, Any]] = found["items"]
+    return max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
 
 
 async def until(
@@ -84,3 +118,13 @@ async def until(
         await asyncio.sleep(0.1)
         status = await place.get(name)
     return status
+
+
+async def until_printed(place: KubernetesBackend, name: str, text: str, rank: int = 0) -> str:
+    """Wait until a rank's log has a text; gives the log so far."""
+    async with asyncio.timeout(60):
+        while True:
+            log = b"".join([piece async for piece in place.logs(name, rank)]).decode()
+            if text in log:
+                return log
+            await asyncio.sleep(0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from replicas import backend, pack_source, placement, submit, until
+from replicas import backend, pack_work, placement, submit, until
 
 from jupyter_kf import logs
 from jupyter_kf.backends import manifests
@@ -21,13 +21,6 @@ _LIGHT = "jupyter_kf.worker.run"
 @pytest.fixture
 def place(tmp_path):
     return placement(tmp_path, preload=_LIGHT)
-
-
-@pytest.fixture
-async def jobs(kubeconfig, namespace, place):
-    found = backend(kubeconfig, namespace, place)
-    yield found
-    await found.close()
 
 
 def says(text):
@@ -108,7 +101,7 @@ print(os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount"))
 """
     safe = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000}
     jobs = backend(kubeconfig, namespace, placement(tmp_path, preload=_LIGHT, securityContext=safe))
-    pack_source(jobs.store, "safe", source)
+    pack_work(jobs.store, "safe", source)
     spec = JobSpec("safe", own_strategy=True)
     jobs.store.put_json("jobs/safe/spec.json", spec.to_dict())
     _give(tmp_path, 1000)

@@ -15,6 +15,16 @@ from replicas import CODE, placement
 
 pytestmark = [pytest.mark.cluster, pytest.mark.gang]
 
+MAIN_ROWS = [
+    "in numpy",
+    "in dataset",
+    "loss sum",
+    "SGD, global_clipnorm",
+    "batch norm",
+    "noise",
+    "mean loss",
+    "sparse gradients",
+]
 _PLACES = """
 import sys
 sys.path[:0] = [{tests!r}, {cluster!r}]
@@ -88,6 +98,73 @@ def test_training_on_two_nodes_equals_one_process(run):
 
     assert "nodes n1 n2" in said
     assert "left [] []" in said
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_main_rows_of_the_fidelity_matrix(run, workers):
+    """All of them in one job each, against this machine's one process."""
+    said = run(
+        f"""
+        from tests.gang.fidelity import measure
+        from tests.gang.items import ITEMS
+        items = [item for item in ITEMS if item.name in {MAIN_ROWS}]
+        assert len(items) == {len(MAIN_ROWS)}, [item.name for item in items]
+
+        def rows(cases):
+            import importlib, keras
+            found = []
+            for case, options in cases:
+                keras.backend.clear_session()
+                module, _, name = case.partition(":")
+                found.append(getattr(importlib.import_module("tests.gang." + module), name)(**options))
+            return found
+
+        cases = [(item.case, item.options) for item in items]
+        with kf.Executor(workers={workers}, backend=place) as executor:
+            job = executor.submit(rows, cases)
+            answers = job.result(timeout=230)
+        for item, want, got in zip(items, rows(cases), answers):
+            worst = max(max(parts.values()) for parts in measure(item, want, [got]).values())
+            assert worst <= item.bar, (item.name, worst)
+            print(item.name, worst)
+        print("nodes", *sorted(replica.node for replica in job.status.replicas))
+        """
+    )
+
+    assert "nodes " + " ".join(["n1"] * (workers // 2) + ["n2"] * (workers // 2)) in said
+
+
+def test_training_goes_on_equal_after_a_pod_is_lost(run):
+    said = run(
+        """
+        import threading
+        one, two = make(), make()
+        class Slow(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                import time
+                print("epoch", epoch, flush=True)
+                while epoch == 1 and kf.JobEnvironment.current().attempt == 0:
+                    time.sleep(0.1)
+        def fit(model, *more):
+            options = {"epochs": 3, "batch_size": 16, "verbose": 0, "shuffle": False}
+            return model.fit(x, y, **options, callbacks=[*more]).history
+        with kf.Executor(workers=2, backend=place) as executor:
+            job = executor.submit(fit, two, Slow())
+            for item in job.stream():
+                if item and "epoch 1" in str(item):
+                    break
+            pods = kf.loop.run(place.api.list("pods", labelSelector="job-name=" + job.name))["items"]
+            name = next(p["metadata"]["name"] for p in pods if "-1-" in p["metadata"]["name"])
+            kf.loop.run(place.api.delete("pods", name, "Background"))
+            history = job.result(timeout=200)
+        expected = fit(one)
+        assert furthest(one, two) < 1e-6, furthest(one, two)
+        np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-6)
+        print([line for line in job.logs().splitlines() if "note" in line])
+        """
+    )
+
+    assert "all ranks begin again, attempt 2 of 4" in said
 
 
 def test_an_error_is_raised_here_with_the_frames_from_there(run):

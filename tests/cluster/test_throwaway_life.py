@@ -161,16 +161,6 @@ def test_a_program_can_be_stopped_and_started(cluster: Cluster) -> None:
         cluster.start_program("n1", "kube-scheduler")
 
 
-def test_a_lost_node_is_noticed_and_comes_back(cluster: Cluster) -> None:
-    ready = ("get", "node", "n2", "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
-    cluster.lose_node("n2")
-    try:
-        cluster.wait_for("the loss of n2", *ready, answer="Unknown")
-    finally:
-        cluster.add_node("n2")
-    cluster.wait_for("the return of n2", *ready, answer="True")
-
-
 def test_a_request_that_fails_says_why(cluster: Cluster) -> None:
     with pytest.raises(RuntimeError, match="exit 3: no"):
         cluster.run("n1", "sh", "-c", "echo no; exit 3")

@@ -50,6 +50,7 @@ def prepare(options: argparse.Namespace) -> int:
     if reasons:
         return 1
     programs.say(f"Kubernetes {programs.version()} is in {programs.build()}")
+    programs.build_s3()
     images.build()
     return 0
 

@@ -101,6 +101,7 @@ def kubelet_config(plan: Plan, node: str) -> dict[str, Any]:
         "nodeLeaseDurationSeconds": min(40, plan.grace),
         "volumePluginDir": f"{folder}/volume-plugins",
         "syncFrequency": "10s",
+        "volumeStatsAggPeriod": "2s",
         "kubeAPIQPS": 500,
         "kubeAPIBurst": 1000,
         "serializeImagePulls": False,

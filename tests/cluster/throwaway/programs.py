@@ -11,10 +11,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from throwaway.plan import cache_folder
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SOURCE = Path(__file__).parents[1] / "go"
+_S3_SOURCE = Path(__file__).parents[1] / "s3"
 NAMES = (
     "coredns",
     "device-plugin",
@@ -27,6 +32,7 @@ NAMES = (
     "kubelet",
 )
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+_S3_SERVER = "github.com/versity/versitygw/cmd/versitygw"
 _BUILD_SECONDS = 3600
 
 
@@ -48,11 +54,15 @@ def needed_go() -> tuple[int, ...]:
 
 def folder() -> Path:
     """Where the programs of this source are or will be."""
+    return _place(SOURCE, version())
+
+
+def _place(source: Path, name: str) -> Path:
     digest = hashlib.sha256()
-    for path in sorted(SOURCE.rglob("*")):
+    for path in sorted(source.rglob("*")):
         if path.suffix in (".go", ".mod", ".sum"):
-            digest.update(path.relative_to(SOURCE).as_posix().encode() + b"\0" + path.read_bytes())
-    return cache_folder() / "programs" / f"{version()}-{digest.hexdigest()[:12]}"
+            digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return cache_folder() / "programs" / f"{name}-{digest.hexdigest()[:12]}"
 
 
 def is_built() -> bool:
@@ -61,33 +71,49 @@ def is_built() -> bool:
 
 def build() -> Path:
     """The folder of the programs; builds them if need be, which says so and takes minutes."""
-    target = folder()
+    return _once(folder(), _build)
+
+
+def build_s3() -> Path:
+    """The S3 server, built if need be."""
+    return _once(_place(_S3_SOURCE, "s3"), _build_s3) / "versitygw"
+
+
+def _once(target: Path, work: Callable[[Path], None]) -> Path:
+    """Let ``work`` fill a folder unless it is there already, or another process has just done so."""
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(target.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():  # else another process has just built them
-            _build(target)
+        if not target.exists():
+            started = time.monotonic()
+            unfinished = target.with_name(target.name + ".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            work(unfinished)
+            unfinished.rename(target)
+            say(f"built in {time.monotonic() - started:.0f} s, kept in {target}")
     return target
 
 
-def _build(target: Path) -> None:
-    started = time.monotonic()
+def _build(unfinished: Path) -> None:
     say(f"building Kubernetes {version()}, etcd and CoreDNS: once, about six minutes on two cores ...")
-    unfinished = target.with_name(target.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
     stamp = " ".join(f"-X {package}.gitVersion={version()}" for package in _VERSION_PACKAGES)
-    _go("build", "-trimpath", "-ldflags", f"-s -w {stamp}", "-o", str(unfinished / "kube"), ".")
-    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(unfinished / "pause"), "./pause")
+    flags = ("-trimpath", "-ldflags")
+    _go(SOURCE, "build", *flags, f"-s -w {stamp}", "-o", str(unfinished / "kube"), ".")
+    _go(SOURCE, "build", *flags, "-s -w", "-o", str(unfinished / "pause"), "./pause")
     for name in NAMES:
         (unfinished / name).symlink_to("kube")
-    unfinished.rename(target)
-    say(f"built in {time.monotonic() - started:.0f} s, kept in {target}")
 
 
-def _go(*arguments: str) -> None:
+def _build_s3(unfinished: Path) -> None:
+    say("building an S3 server: once, about a minute on two cores ...")
+    target = str(unfinished / "versitygw")
+    _go(_S3_SOURCE, "build", "-trimpath", "-ldflags", "-s -w", "-o", target, _S3_SERVER)
+
+
+def _go(source: Path, *arguments: str) -> None:
     environment = os.environ | {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-buildvcs=false -mod=readonly",
@@ -95,7 +121,7 @@ def _go(*arguments: str) -> None:
     }
     done = subprocess.run(
         ["go", *arguments],
-        cwd=SOURCE,
+        cwd=source,
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
