@@ -208,11 +208,20 @@ class ApiServer:
             response.close()
 
     async def close(self) -> None:
-        """Give back the connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
-            await asyncio.sleep(_TLS_FAREWELL)
+        """Give back the connections, in the loop that they belong to."""
+        client, loop = self._client, self._loop
+        self._client = None
+        if client is None or loop is None:
+            return
+        if loop is asyncio.get_running_loop():
+            await _part(client)
+        elif loop.is_running():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_part(client), loop))
+
+
+async def _part(client: Any) -> None:
+    await client.close()
+    await asyncio.sleep(_TLS_FAREWELL)
 
 
 def _close(loop: asyncio.AbstractEventLoop, api: weakref.ref[ApiServer]) -> None:

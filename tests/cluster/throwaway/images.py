@@ -31,6 +31,7 @@ PYTHON_IMAGE = "throwaway.local/python:1"
 USER = 1000
 _PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 _BUSYBOX = Path("/bin/busybox")
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # libraries that speak HTTPS ask for them at once
 _LEFT_OUT = re.compile(
     r"/(test|tests|site-packages|dist-packages|idlelib|tkinter|ensurepip|config-3[^/]*)(/|$)"
 )
@@ -123,6 +124,7 @@ def _python_layer() -> bytes:
     archive.file("etc/passwd", _ACCOUNTS.encode())
     archive.file("etc/group", f"root:x:0:\nuser:x:{USER}:\n".encode())
     archive.file("etc/nsswitch.conf", b"hosts: files dns\n")
+    archive.copy(_AUTHORITIES)
     executable = Path(sys.base_prefix, "bin", f"python{sysconfig.get_python_version()}").resolve()
     library = Path(sysconfig.get_paths()["stdlib"])
     modules = sorted(

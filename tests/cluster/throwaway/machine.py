@@ -15,6 +15,7 @@ from throwaway import cgroups, configuration, programs
 # Everything that is taken from Debian or Ubuntu.
 PACKAGES = (
     "busybox-static",
+    "ca-certificates",
     "containerd",
     "containernetworking-plugins",
     "iproute2",
