@@ -158,6 +158,10 @@ class Job:
         for item in reader.feed(b"", final=True):
             yield item
 
+    def manifests(self) -> str:
+        """Give the job as YAML that ``kubectl apply -f`` takes; `SpecError` where it is not on a cluster."""
+        return loop.run(self.backend.manifests(self.status.spec))
+
     def metrics(self) -> Any:
         """Give the metrics reported so far as a pandas DataFrame: one row an event."""
         import pandas as pd

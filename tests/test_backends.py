@@ -298,6 +298,11 @@ async def test_close_gives_back_and_jobs_go_on(rig, going):
     assert (await rig.backend.get("going")).state is JobState.RUNNING
 
 
+async def test_a_backend_without_manifests_says_so(store):
+    with pytest.raises(SpecError, match="'memory' have no manifests"):
+        await connect("memory", store).manifests(JobSpec("a"))
+
+
 def test_backends_are_chosen_by_name(store, monkeypatch):
     assert connect("memory", store).name == "memory"
     assert connect("local", store).name == "local"

@@ -82,6 +82,21 @@ def test_a_replica_whose_pod_was_replaced_says_what_became_of_it():
     assert status_of(_job(), [runs, before], []).reason == ""
 
 
+def test_what_ended_the_job_is_told_and_not_what_became_of_pods_before():
+    evicted = _pod(0, "Failed", _ended(143), reason="Evicted", message="The node was low on memory.")
+    wrong = _pod(0, "Failed", _ended(1, "Error", reason="ValueError: wrong.", final=True), created=T2)
+    failed = _job(conditions=[{"type": "Failed"}])
+
+    assert status_of(failed, [evicted, wrong], []).reason == "ValueError: wrong."
+
+
+def test_of_pods_of_the_same_second_the_one_that_goes_on_counts():
+    before, after = _pod(0, "Failed", _ended(42)), _pod(0, "Running", RUNNING)
+
+    assert status_of(_job(), [before, after], []).state is JobState.RUNNING
+    assert status_of(_job(), [after, before], []).state is JobState.RUNNING
+
+
 def test_a_replica_that_has_not_found_its_peers_is_starting():
     pod = _pod(0, "Running", RUNNING)
     pod["status"]["containerStatuses"][0]["ready"] = False

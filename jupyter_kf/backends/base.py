@@ -107,6 +107,10 @@ class Backend(ABC):
                 return event.status
         raise NotFound(f"The job {name!r} is not watched any more.")
 
+    async def manifests(self, spec: JobSpec) -> str:
+        """Give what `launch` would make in the place's own language, where it has one."""
+        raise SpecError(f"Jobs of the backend {self.name!r} have no manifests; those on Kubernetes have.")
+
     async def interrupt(self, name: str) -> None:
         """Ask a running job to stop after its present step and to bring back what it has."""
         await self.get(name)

@@ -66,6 +66,8 @@ def _ended(job: Object, seen: JobStatus, pods: list[Object]) -> JobStatus | None
 def _first_failure(seen: JobStatus, pods: list[Object]) -> str:
     """The sentence of the replica that failed first for a reason of its own."""
     failed = [pod for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
+    # What became of a pod that was replaced did not end the job.
+    failed = [pod for pod in failed if pod is _of_index(pods, _index(pod))] or failed
     own = [pod for pod in failed if _exit_code(pod) != PEER_LOST] or failed
     if not own:
         return ""
@@ -85,7 +87,7 @@ def _with_past(index: int, pods: list[Object]) -> Replica:
     seen = _replica(index, now)
     before = [pod for pod in pods if _index(pod) == index and pod is not now]
     if before and seen.state is JobState.PENDING and seen.reason:
-        last = max(before, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
+        last = max(before, key=_age)
         seen = replace(seen, reason=f"{seen.reason}, after it {_why_failed(last)}")
     return replace(seen, restarts=len(before))
 
@@ -115,8 +117,13 @@ def _is_silent(pod: Object) -> bool:
 
 def _of_index(pods: list[Object], index: int) -> Object | None:
     """The youngest pod of one index: the one that counts."""
-    own = [pod for pod in pods if _index(pod) == index]
-    return max(own, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), default=None)
+    return max((pod for pod in pods if _index(pod) == index), key=_age, default=None)
+
+
+def _age(pod: Object) -> tuple[str, bool]:
+    """What sorts the pods of an index: seconds are coarse, and who has ended was there before."""
+    over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+    return pod["metadata"].get("creationTimestamp", ""), not over
 
 
 def _index(pod: Object) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from throwaway.images import PYTHON_IMAGE
 
 from jupyter_kf.backends.kubernetes import KubernetesBackend
 from jupyter_kf.backends.placement import Placement
-from jupyter_kf.capture import ambient, pack
+from jupyter_kf.capture import pack
 from jupyter_kf.capture.call import Call
 from jupyter_kf.spec import JobSpec, JobState, JobStatus
 from jupyter_kf.store import PAYLOAD, ArtifactStore, job_path
@@ -76,7 +77,8 @@ def pack_work(store: ArtifactStore, name: str, work: str | Call) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = store.local(job_path(name, PAYLOAD)) or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        pack({"work": call, "ambient": ambient.snapshot()}, folder)
+        # As of a kernel that has not imported TensorFlow, whatever this process has: replicas would too.
+        pack({"work": call, "ambient": {"random": random.getstate()}}, folder)
         if folder == Path(scratch):
             store.upload(folder, job_path(name, PAYLOAD))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from replicas import backend, placement
+from replicas import backend, placement, submit
 
 from tests.backend_rigs import LocalRig
 from tests.test_backends import *  # noqa: F403 - the tests of the contract, run here with another rig
@@ -16,6 +16,9 @@ class KubernetesRig(LocalRig):
 
     def __init__(self, kubeconfig, namespace, store):
         self.backend = backend(kubeconfig, namespace, placement(store, preload="jupyter_kf.worker.run"))
+
+    async def submit_source(self, name, source, **more):
+        return await submit(self.backend, name, source, **more)
 
 
 @pytest.fixture

@@ -134,6 +134,30 @@ async def test_hostile_text_stays_text(cluster, jobs, namespace, text):
     assert "service/hostile" in answer
 
 
+async def test_kubectl_takes_what_manifests_gives_and_it_runs(cluster, jobs, namespace):
+    spec = JobSpec("by-hand", own_strategy=True)
+    pack_work(jobs.store, "by-hand", "print('ran')")
+    jobs.store.put_json("jobs/by-hand/spec.json", spec.to_dict())
+    yaml = await jobs.manifests(spec)
+    cluster.kubectl("-n", namespace, "apply", "--server-side", "-f", "-", text=yaml)
+
+    assert (await jobs.wait("by-hand", 60)).state is JobState.SUCCEEDED
+    assert [status.name for status in await jobs.list()] == ["by-hand"]
+
+
+async def test_a_replica_with_two_gpus_has_two_ranks(jobs):
+    gpus = Resources(accelerator="nvidia.com/gpu", accelerators=2)
+    source = "import os, jupyter_kf as kf; place = kf.JobEnvironment.current()\n"
+    source += "print(place.rank, len(place.addresses), os.environ['CUDA_VISIBLE_DEVICES'])"
+    await submit(jobs, "gpus", source, replicas=2, resources=gpus)
+
+    status = await jobs.wait("gpus", 60)
+    assert status.state is JobState.SUCCEEDED
+    found = [b"".join([piece async for piece in jobs.logs("gpus", rank)]) for rank in range(4)]
+    said = [logs.as_text(logs.read(each)) for each in found]
+    assert said == ["0 4 0\n", "1 4 1\n", "2 4 0\n", "3 4 1\n"]
+
+
 VERBS = {
     ("batch", "jobs"): ["create", "get", "list", "watch", "patch", "delete"],
     ("", "services"): ["create"],
