@@ -14,6 +14,7 @@ Records have the key ``kind``:
 ``result``           ``data``, ``metadata``: the value of a cell's last expression
 ``clear``            ``wait``: clear the output
 ``metrics``          ``event`` (step, epoch, evaluate), ``epoch``, ``step``, ``values``, ``time``
+``graph``            ``title``, ``packed``: what a compiled step is made of
 ``note``             ``text``: what the user should know about this run
 """
 
@@ -40,6 +41,7 @@ _SHAPES: dict[str, dict[str, type]] = {
     "result": {"data": dict, "metadata": dict},
     "clear": {"wait": bool},
     "metrics": {"event": str},
+    "graph": {"title": str, "packed": str},
 }
 
 

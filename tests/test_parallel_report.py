@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
+import zlib
 
 from jupyter_kf.parallel import report
 
@@ -37,3 +40,21 @@ def test_nobody_listens_at_first() -> None:
 def test_importing_the_package_loads_no_tensorflow() -> None:
     code = "import sys, jupyter_kf.parallel as p; p.report; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_a_step_s_graph_is_sent_once_and_small() -> None:
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.zeros([3], name="x")
+        tf.add(x, x, name="scope/twice")
+    heard: list[dict[str, str]] = []
+    report.to(heard.append)
+    report.graph("train_step", graph)
+    report.graph("train_step", graph)
+    report.to(None)
+    [event] = heard
+    nodes = json.loads(zlib.decompress(base64.b64decode(event["packed"])))
+    assert [name for name, _, _ in nodes] == ["x", "scope/twice"]
+    assert nodes[1][1:] == ["AddV2", [0]]

@@ -32,6 +32,8 @@ class Steps:
             result = step(*args)
         if tf.executing_eagerly():
             stop.check()
+        elif collective.rank() == 0:
+            report.graph(getattr(step, "__name__", "step"), tf.compat.v1.get_default_graph())
         return result
 
     def __getattr__(self, name: str) -> Any:

@@ -1,12 +1,15 @@
 """Where a replica says how training goes and what the user must know; the worker sets the sink.
 
 Events are plain dicts: ``{"event": "step" | "epoch" | "evaluate", "epoch": int, "step": int,
-"values": {name: float}}`` and ``{"event": "note", "text": str}``. Only rank 0 reports.
+"values": {name: float}}``, ``{"event": "note", "text": str}`` and ``{"event": "graph", "title": str,
+"packed": str}``. Only rank 0 reports.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from . import picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,3 +41,10 @@ def note(text: str) -> None:
     if _sink is not None and text not in _said:
         _said.add(text)
         _sink({"event": "note", "text": text})
+
+
+def graph(title: str, graph: Any) -> None:
+    """What a compiled step is made of; of steps with one title, the first."""
+    if _sink is not None and (key := f"graph {title}") not in _said:
+        _said.add(key)
+        _sink({"event": "graph", "title": title, "packed": picture.pack(graph)})

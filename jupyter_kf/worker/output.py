@@ -78,6 +78,9 @@ class Output:
         if event["event"] == "note":
             self.record("note", text=event["text"])
             return
+        if event["event"] == "graph":
+            self.record("graph", title=event["title"], packed=event["packed"])
+            return
         event = {**event, "time": time.time()}
         if event["event"] != "step":
             self._send_step()

@@ -1,6 +1,7 @@
 /* One function per route. GET and POST only, so that any proxy carries them. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { GraphNode } from './graph';
 import type { JobStatus, MetricRecord } from './wire';
 
 export interface ILogPiece {
@@ -13,6 +14,11 @@ export interface IProfile {
   name: string;
   title: string;
   description: string;
+}
+
+export interface IGraph {
+  title: string;
+  nodes: GraphNode[];
 }
 
 export type Action = 'cancel' | 'delete' | 'interrupt';
@@ -48,6 +54,11 @@ export class Requests {
   async metrics(name: string): Promise<MetricRecord[]> {
     const path = `jobs/${encodeURIComponent(name)}/metrics`;
     return (await this._fetch<{ records: MetricRecord[] }>(path)).records;
+  }
+
+  async graphs(name: string): Promise<IGraph[]> {
+    const path = `jobs/${encodeURIComponent(name)}/graphs`;
+    return (await this._fetch<{ graphs: IGraph[] }>(path)).graphs;
   }
 
   /** What only some backends can tell: manifests, events. */

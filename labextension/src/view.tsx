@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { Action, Elapsed, Progress, State } from './bits';
+import { Graphs } from './graphs';
 import { LogView } from './logview';
 import { MetricsView } from './metricsview';
 import { isFinished, JobsModel } from './model';
@@ -84,6 +85,7 @@ function View(props: IViewProps): JSX.Element {
     ['overview', trans.__('Overview')],
     ['logs', trans.__('Logs')],
     ['metrics', trans.__('Metrics')],
+    ['graph', trans.__('Graph')],
     ['code', trans.__('Code')]
   ];
   if (model.features.includes('manifests')) {
@@ -134,6 +136,8 @@ function Tab(props: IViewProps): JSX.Element {
       return <LogView model={model} job={job} trans={trans} />;
     case 'metrics':
       return <MetricsView model={model} job={job} trans={trans} />;
+    case 'graph':
+      return <Graphs requests={model.requests} job={job} trans={trans} />;
     case 'code':
       return <Code job={job} trans={trans} copy={props.actions.copy} />;
     case 'manifests':

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -148,6 +150,21 @@ async def test_metrics_of_a_rank(served: Served) -> None:
     record = {"kind": "metrics", "event": "epoch", "epoch": 0, "values": {"loss": 0.5}, "time": 1.0}
     served.backend.write("train", b"text\n" + encode(record))
     assert (await served.json("jobs/train/metrics"))["records"] == [record]
+
+
+async def test_graphs_and_none_that_is_forged(served: Served) -> None:
+    await served.submit("train")
+    nodes = [["x", "Placeholder", []], ["y", "Identity", [0]]]
+
+    def packed(data: bytes) -> str:
+        return base64.b64encode(zlib.compress(data)).decode()
+
+    forged = ["?", packed(b"["), packed(b"1" * 10 + b" " * 40_000_000), base64.b64encode(b"x").decode()]
+    for text in (*forged, packed(json.dumps(nodes).encode())):
+        served.backend.write("train", encode({"kind": "graph", "title": "train_step", "packed": text}))
+    found = (await served.json("jobs/train/graphs"))["graphs"]
+    assert found[-1] == {"title": "train_step", "nodes": nodes}
+    assert all(isinstance(graph["nodes"], list) for graph in found)
 
 
 async def test_profiles_are_the_catalogue(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,19 @@
 
 ``JUPYTER_KF_SCRIPT`` holds JSON: ``jobs`` how many there are, ``changes`` and ``lines`` how many
 changes of jobs and lines of the first job's log come each second, ``log`` how many lines the
-first job's log has from the start.
+first job's log has from the start, ``nodes`` how large its graph is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import math
 import os
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 from jupyter_kf.backends.memory import MemoryBackend
@@ -43,7 +45,7 @@ class ScriptedBackend(MemoryBackend):
 
     def __init__(self, store: ArtifactStore | None = None) -> None:
         super().__init__(store)
-        self.script = {"jobs": 5, "changes": 0, "lines": 0, "log": 60}
+        self.script = {"jobs": 5, "changes": 0, "lines": 0, "log": 60, "nodes": 5000}
         self.script |= json.loads(os.environ.get(VARIABLE, "{}"))
         self._task: asyncio.Task[None] | None = None
         self._born = time.time()
@@ -53,6 +55,7 @@ class ScriptedBackend(MemoryBackend):
         self._logs[FIRST, 0] = b"".join(_line(i) for i in range(self.script["log"]))
         for name in (FIRST, "digits-small"):
             self._logs[name, 0] = self._logs.get((name, 0), b"") + _metrics(len(name))
+        self._logs[FIRST, 0] += _graph(self.script["nodes"])
         self._logs[FIRST, 1] = b"rank 1 is here\n"
 
     def _story(self, i: int) -> JobStatus:
@@ -107,3 +110,26 @@ def _metrics(seed: int) -> bytes:
         event = {"kind": "metrics", "event": "step", "epoch": step // 50, "step": step, "time": 0.0}
         records.append(encode({**event, "values": values}))
     return b"".join(records)
+
+
+def _graph(count: int) -> bytes:
+    """A deep network of blocks of ten operations, as Keras names them."""
+    nodes: list[list[object]] = [["iterator", "IteratorGetNext", []]]
+    parts = [
+        "ReadVariableOp",
+        "MatMul",
+        "BiasAdd",
+        "Relu",
+        "Mul",
+        "AddV2",
+        "Rsqrt",
+        "Sub",
+        "Mean",
+        "Identity",
+    ]
+    for i in range(1, count):
+        block, part = divmod(i - 1, len(parts))
+        name = f"network/stage_{block // 50}/block_{block}/{parts[part]}"
+        nodes.append([name, parts[part], [i - 1] if part else [max(0, i - len(parts) + 8)]])
+    packed = base64.b64encode(zlib.compress(json.dumps(nodes).encode())).decode()
+    return encode({"kind": "graph", "title": "train_step", "packed": packed})

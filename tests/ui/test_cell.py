@@ -42,4 +42,7 @@ def test_click_to_results_in_the_next_cell(lab: LabServer, open_page: Callable[.
     kept = data["application/vnd.jupyter-kf.job+json"]
     assert kept["state"] == "SUCCEEDED"
     assert "text/html" in data
+    view = page.view(kept["name"], "graph")
+    expect(view.get_by_role("button", name=re.compile("^sequential.*, group of"))).to_be_visible()
+    page.shot("view-graph")
     assert page.errors == []

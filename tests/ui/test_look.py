@@ -78,11 +78,16 @@ def test_nothing_is_hidden_from_anybody(
     problems += page.violations(".jp-kf-popover")
     page.page.keyboard.press("Escape")
     expect(popover).to_have_count(0)
-    for tab in ("overview", "logs", "metrics", "code"):
+    for tab in ("overview", "logs", "metrics", "graph", "code"):
         view = page.view(FIRST, tab)
         expect(view.get_by_role("tabpanel")).not_to_be_empty()
         if tab == "logs":
             expect(view.locator(".jp-kf-log")).to_contain_text("step took")
+        if tab == "graph":
+            expect(view.get_by_role("button", name="network, group of 4999 operations")).to_be_visible()
+            view.get_by_label("Find an operation").fill("block_321/MatMul")
+            view.get_by_label("Find an operation").press("Enter")
+            expect(view.locator(".jp-kf-graph-about")).to_contain_text("block_321/MatMul: MatMul, from")
         if tab == "metrics":
             expect(view.locator("canvas").first).to_be_visible()
         page.shot(f"view-{tab}-{theme}")
@@ -153,6 +158,30 @@ def test_the_panel_by_keyboard(scripted: LabServer, open_page: Callable[..., Lab
     keys.press("ArrowRight")
     expect(view.get_by_role("tab", name="Logs")).to_be_focused()
     expect(view.get_by_role("tab", name="Logs")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_graph_by_keyboard(scripted: LabServer, open_page: Callable[..., LabPage]) -> None:
+    page = open_page(scripted)
+    view = page.view(FIRST, "graph")
+    keys = page.page.keyboard
+    graph = view.locator(".jp-kf-graph")
+    network = view.get_by_role("button", name="network, group of 4999 operations")
+    network.press("Enter")
+    expect(network).to_have_attribute("aria-expanded", "true")
+    stage = view.get_by_role("button", name="stage_3, group of 500 operations")
+    stage.press("Enter")
+    view.get_by_role("button", name="block_150 … block_179, group of 300 operations").press("Enter")
+    view.get_by_role("button", name="block_150, group of 10 operations").press("Enter")
+    view.get_by_role("button", name="network/stage_3/block_150/Relu", exact=True).press("Enter")
+    expect(view.locator(".jp-kf-graph-about")).to_contain_text("Relu, from network/stage_3/block_150/BiasAdd")
+    before = graph.get_attribute("viewBox")
+    keys.press("+")
+    keys.press("ArrowLeft")
+    assert graph.get_attribute("viewBox") != before
+    view.get_by_role("button", name="Close all groups").press("Enter")
+    expect(view.locator(".jp-kf-box")).to_have_count(2)
+    expect(view.get_by_role("button", name="Close all groups")).to_have_attribute("title", "No group is open")
+    assert page.errors == []
 
 
 def test_delete_asks_and_tells_every_page(
