@@ -128,10 +128,11 @@ async def test_what_a_watch_missed_is_listed(missed):
         assert list(await _next(changes, lambda found: "b" in found)) == ["b"]
 
 
-async def test_a_broken_line_is_taken_up_where_it_broke():
+@pytest.mark.parametrize("trouble", [BackendError("reset"), Forbidden("for now"), SpecError("odd")])
+async def test_a_broken_line_is_taken_up_where_it_broke(trouble):
     server = Server()
     async with Mirror(server, "x") as live:
-        server.watches.put_nowait(BackendError("reset"))
+        server.watches.put_nowait(trouble)
         server.watches.put_nowait(None)  # the server's own end of a watch
         server.watches.put_nowait({"type": "ADDED", "object": server._job("b")})
         changes = live.changes()
@@ -139,7 +140,7 @@ async def test_a_broken_line_is_taken_up_where_it_broke():
     assert server.lists == 1
 
 
-@pytest.mark.parametrize("trouble", [BackendError("away"), Forbidden("no")])
+@pytest.mark.parametrize("trouble", [BackendError("away"), Forbidden("no"), SpecError("wrong")])
 async def test_a_server_that_never_answered_is_told_and_may_be_asked_again(trouble):
     server = Server()
     server.fail = trouble

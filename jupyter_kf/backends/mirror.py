@@ -10,7 +10,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from ..errors import BackendError, Forbidden, NotFound
+from ..errors import JupyterKFError, NotFound
 from .apiserver import Expired
 from .manifests import JOB_LABEL
 from .observed import spec_or_none, status_of
@@ -82,7 +82,7 @@ class Mirror:
         self._tasks: list[asyncio.Task[None]] = []
         self._listed: set[str] = set()
         self._changed = asyncio.Event()
-        self._trouble: BackendError | Forbidden | None = None
+        self._trouble: JupyterKFError | None = None
 
     async def __aenter__(self) -> Mirror:
         self._holders += 1
@@ -132,9 +132,9 @@ class Mirror:
                 async for event in self._api.watch(kind, version, **self._queries[kind]):
                     version = self._take(kind, event)
                     pause = _FIRST_PAUSE
-            except (Expired, NotFound):
-                version = ""
-            except (BackendError, Forbidden) as err:
+            except JupyterKFError as err:
+                if isinstance(err, Expired | NotFound):
+                    version = ""
                 if kind not in self._listed:
                     self._trouble = err
                     self._wake()
