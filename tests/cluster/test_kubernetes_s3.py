@@ -45,10 +45,12 @@ def store(server, monkeypatch, namespace):
 @pytest.fixture
 async def jobs(cluster, server, store, kubeconfig, namespace, monkeypatch):
     """A backend whose replicas get their access from the Secret that the profile names."""
-    given = json.dumps({"s3": access(server)})
-    cluster.kubectl("-n", namespace, "create", "secret", "generic", "ours", f"--from-literal=s3.json={given}")
+    for name, secret in (("ours", s3.SECRET), ("wrong", "wrong")):
+        given = f"--from-literal=s3.json={json.dumps({'s3': access(server, secret)})}"
+        cluster.kubectl("-n", namespace, "create", "secret", "generic", name, given)
     monkeypatch.setenv(
-        PROFILES_VARIABLE, json.dumps([{"name": "s3", "store_secret": "ours"}, {"name": "none"}])
+        PROFILES_VARIABLE,
+        json.dumps([{"name": "s3", "store_secret": "ours"}, {"name": "wrong", "store_secret": "wrong"}]),
     )
     found = backend(kubeconfig, namespace, placement(store.url, preload=_LIGHT))
     yield found
@@ -104,8 +106,8 @@ def test_a_value_comes_back_through_s3(jobs):
             executor.submit(divmod, 1, 0).result(60)
 
 
-async def test_a_job_without_access_to_its_store_says_so(jobs):
-    await submit(jobs, "refused", "pass", profile="none")
+async def test_a_job_that_its_store_refuses_says_so(jobs):
+    await submit(jobs, "refused", "pass", profile="wrong")
 
     status = await jobs.wait("refused", 60)
     assert status.state is JobState.FAILED
