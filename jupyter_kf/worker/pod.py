@@ -110,7 +110,8 @@ class Pod:
         return int(self._store.get_json(path)["attempt"]) + 1 if known else 0
 
     def _attempt(self, number: int, hosts: Sequence[str], why: str) -> Supervisor:
-        gang = Supervisor(self._store, self._spec, self._addresses(number, hosts), self._ranks, number)
+        addresses, each = self._addresses(number, hosts), len(self._ranks)
+        gang = Supervisor(self._store, self._spec, addresses, self._ranks, number, devices=each > 1)
         logs = {rank: Log(self._store, self._spec.name, rank) for rank in self._ranks}
         ready, clerk = Ready(), self._store if isinstance(self._store, Clerk) else None
         if why:

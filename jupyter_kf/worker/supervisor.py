@@ -35,7 +35,10 @@ _REMOTE_TICK = 1.0
 
 
 class Supervisor:
-    """The ranks ``ranks`` of the job ``spec``, which all ranks at ``addresses`` make up."""
+    """The ranks ``ranks`` of the job ``spec``, which all ranks at ``addresses`` make up.
+
+    With ``devices`` each of them has one of the host's GPUs to itself.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Supervisor:
         addresses: Sequence[str],
         ranks: Sequence[int],
         attempt: int = 0,
+        devices: bool = False,
     ) -> None:
         self.store = store
         self.spec = spec
@@ -52,6 +56,7 @@ class Supervisor:
         self._addresses = tuple(addresses)
         self._ranks = ranks
         self._attempt = attempt
+        self._devices = devices
         self._interrupted = False
         self._ask_at = 0.0
         self._stop_at: float | None = None
@@ -83,7 +88,7 @@ class Supervisor:
             self._addresses,
             attempt=self._attempt,
             start_timeout=spec.start_timeout,
-            device=rank - self._ranks[0] if spec.resources.processes > 1 else None,
+            device=rank - self._ranks[0] if self._devices else None,
         )
         others = [c.control.fileno() for c in self.children]
         ours = [*close, *others, self._wake, self._wake_write]
