@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env test-lab test-ui chromium demo test test-unit test-gang test-cluster cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ ifneq ($(OPEN),0)
 	@$(BIN)/jupyter lab --YDocExtension.disable_rtc=True examples/tour.ipynb
 endif
 
-test: env chromium test-lab cluster-build lint types imports  ## run every test this machine can run
+test: env chromium jupyverse test-lab cluster-build lint types imports  ## run every test this machine can run
 	@echo "== Running the tests"
 	@$(PYTEST)
 
@@ -48,6 +48,15 @@ test-ui: env chromium  ## run the tests in a real browser
 chromium:
 	@command -v chromium >/dev/null || { echo "== Installing Chromium from Debian's packages for the browser tests"; \
 		apt-get install -y -qq chromium >/dev/null 2>&1 || echo "   It could not be installed; the browser tests are left out."; }
+
+# jupyverse brings a JupyterLab of its own, which must not lie over ours.
+jupyverse: $(VENV)/jupyverse/.installed
+$(VENV)/jupyverse/.installed: $(STAMP)
+	@echo "== Making a second environment for the test in jupyverse"
+	@$(PYTHON) -m venv $(VENV)/jupyverse
+	@$(VENV)/jupyverse/bin/python -m pip install --quiet --disable-pip-version-check \
+		'jupyverse[jupyterlab,noauth]' -e '.[jupyverse]'
+	@touch $@
 
 test-unit: env  ## run the quick tests: no notebook, no training
 	@$(PYTEST) tests/test_*.py -q

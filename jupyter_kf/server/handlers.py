@@ -127,22 +127,29 @@ class LogHandler(KFHandler):
 
 
 class DownloadHandler(KFHandler):
-    """``GET jobs/NAME/log.txt?rank=``: one rank's whole log as a text file."""
+    """``GET jobs/NAME/log.txt?rank=``: one rank's whole log as a text file, or with ``all`` every rank's."""
 
     @endpoint
     async def get(self, name: str) -> None:
-        rank = self.number("rank", 0)
-        pieces = aiter(self.backend.logs(name, rank))
-        first = await anext(pieces, b"")  # a job that is not there must still be a 404
+        wanted = self.get_query_argument("rank", "0")
+        count = (await self.backend.get(name)).spec.replicas if wanted == "all" else 0
+        ranks = range(count) if count else [self.number("rank", 0)]
+        opened = [aiter(self.backend.logs(name, rank)) for rank in ranks]
+        first = await anext(opened[0], b"")  # a job that is not there must still be a 404
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="{name}-{rank}.txt"')
-        reader = LogReader()
+        self.set_header("Content-Disposition", f'attachment; filename="{name}-{wanted}.txt"')
         try:
-            self.write(as_text(reader.feed(first)))
-            async for piece in pieces:
-                self.write(as_text(reader.feed(piece)))
-                await self.flush()
-            self.finish(as_text(reader.feed(b"", final=True)))
+            for rank, pieces in zip(ranks, opened, strict=True):
+                if count:
+                    self.write(f"==== worker {rank} ====\n")
+                reader = LogReader()
+                self.write(as_text(reader.feed(first)))
+                first = b""
+                async for piece in pieces:
+                    self.write(as_text(reader.feed(piece)))
+                    await self.flush()
+                self.write(as_text(reader.feed(b"", final=True)))
+            self.finish()
         except StreamClosedError:
             self.log.debug("jupyter_kf: the download of %s ended early", name)
 

@@ -94,7 +94,7 @@ export function LogView(props: IProps): JSX.Element {
         />
         <a
           className="jp-kf-link"
-          href={model.requests.downloadUrl(name, rank === 'all' ? 0 : rank)}
+          href={model.requests.downloadUrl(name, rank)}
           download
         >
           {trans.__('Download')}

@@ -52,7 +52,10 @@ export function Plot(props: {
       plot.current = null;
     };
   }, [curve, jobs]);
-  plot.current?.setData(aligned(curve, series));
+  const data = aligned(curve, series);
+  if (plot.current?.series.length === data.length) {
+    plot.current.setData(data); // else it is about to be made anew
+  }
   return (
     <figure className="jp-kf-plot">
       <figcaption>{curve}</figcaption>

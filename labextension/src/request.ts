@@ -67,7 +67,7 @@ export class Requests {
     return (await this._fetch<Record<string, unknown>>(path))[what];
   }
 
-  downloadUrl(name: string, rank: number): string {
+  downloadUrl(name: string, rank: number | 'all'): string {
     const url = URLExt.join(
       this.settings.baseUrl,
       'jupyter-kf/jobs',

@@ -143,6 +143,11 @@ async def test_download_is_readable_text(served: Served) -> None:
     response = await served.fetch("jobs/talk/log.txt?rank=1")
     assert response.body == b"epoch 1\ncareful\n"
     assert response.headers["Content-Disposition"] == 'attachment; filename="talk-1.txt"'
+    served.backend.write("talk", b"first\n", rank=0)
+    response = await served.fetch("jobs/talk/log.txt?rank=all")
+    assert response.body == b"==== worker 0 ====\nfirst\n==== worker 1 ====\nepoch 1\ncareful\n"
+    assert (await served.fetch("jobs/nobody/log.txt?rank=all")).code == 404
+    assert (await served.fetch("jobs/talk/log.txt?rank=some")).code == 400
 
 
 async def test_metrics_of_a_rank(served: Served) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from tornado.httpclient import HTTPClientError
 
 import jupyter_kf.server
 from jupyter_kf.logs import encode
+from jupyter_kf.server.socket import LiveSocket
 from jupyter_kf.spec import JobState, JobStatus
 
 from .conftest import read, read_until
@@ -243,3 +246,32 @@ async def test_a_page_that_left_is_forgotten(served: Served) -> None:
     other = await served.socket()
     await read_until(other, "snapshot")
     assert len(served.feed._pages) == 1
+
+
+async def test_a_slow_reader_costs_a_window_and_hears_of_the_gap(served: Served) -> None:
+    await served.submit("loud")
+    slow = await served.socket()
+    await slow.write_message('{"op": "subscribe", "id": 1, "topic": "logs", "job": "loud"}')
+    served.backend.write("loud", b"begin\n")
+    await read_until(slow, "log")
+    [page] = [o for o in gc.get_objects() if type(o) is LiveSocket and o.page in served.feed._pages]
+    chunk, total = b"x" * (1024 * 1024 - 1) + b"\n", 64
+    for _ in range(total):  # and nobody reads
+        served.backend.write("loud", chunk)
+        await asyncio.sleep(0)
+    tail = page.tails[1]
+    # nothing tells when the tail has read all; the test's time-out bounds it
+    while tail._offset + tail._held < total * len(chunk):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert tail._held + len(page.ws_connection.stream._write_buffer) < 4 * len(chunk)
+    other = await served.socket()
+    await read_until(other, "snapshot")
+    await served.submit("after")
+    assert (await read_until(other, "delta"))["changed"]
+    served.backend.tell("loud", JobState.SUCCEEDED)
+    kinds: dict[str, int] = {"log": 6, "gap": 0}
+    while (frame := check(await read(slow)))["kind"] != "end":
+        if frame["kind"] in kinds:
+            kinds[frame["kind"]] += frame["to"] - frame["from"]
+    assert kinds["gap"] > 16 * len(chunk)
+    assert kinds["log"] + kinds["gap"] == total * len(chunk) + 6

@@ -184,6 +184,37 @@ def test_a_graph_by_keyboard(scripted: LabServer, open_page: Callable[..., LabPa
     assert page.errors == []
 
 
+def test_jobs_over_each_other_and_as_a_table(scripted: LabServer, open_page: Callable[..., LabPage]) -> None:
+    page = open_page(scripted)
+    view = page.view(FIRST, "metrics")
+    view.get_by_label("Compare with").select_option("digits-small")
+    legend = view.locator(".u-legend").first
+    expect(legend).to_contain_text(FIRST)
+    expect(legend).to_contain_text("digits-small")
+    page.shot("view-compare")
+    view.get_by_label("As a table").check()
+    table = view.get_by_role("table", name="loss")
+    expect(table.get_by_role("rowheader", name="digits-small").first).to_be_visible()
+    view.get_by_label("As a table").uncheck()
+    view.get_by_role("button", name="Take digits-small out of the comparison").click()
+    expect(view.locator(".u-legend").first).not_to_contain_text("digits-small")
+    assert page.errors == []
+
+
+def test_the_status_bar_counts_and_opens_the_panel(
+    own_scripted: Callable[..., LabServer], open_page: Callable[..., LabPage]
+) -> None:
+    server = own_scripted()
+    page = open_page(server)
+    status = page.page.locator(".jp-kf-status")
+    expect(status).to_have_text("Jobs: 1 running, 1 waiting")
+    for name in (FIRST, "waiting-for-a-place"):
+        server.request(f"jupyter-kf/jobs/{name}/cancel", "POST")
+    expect(status).to_have_text("Jobs: 0 running")
+    status.get_by_role("button").press("Enter")
+    expect(page.page.locator("#jupyter-kf-panel")).to_be_visible()
+
+
 def test_delete_asks_and_tells_every_page(
     own_scripted: Callable[..., LabServer], open_page: Callable[..., LabPage]
 ) -> None:
@@ -230,4 +261,6 @@ def test_a_log_of_a_million_lines(
         view.get_by_role("link", name="Download").click()
     text = download.value.path().read_text()
     assert text.count("\n") >= 1_000_000
+    view.get_by_label("Worker").select_option("all")
+    expect(view.get_by_role("link", name="Download")).to_have_attribute("href", re.compile("rank=all$"))
     assert page.errors == []
