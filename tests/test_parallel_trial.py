@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import keras
@@ -117,3 +118,131 @@ def test_a_batch_is_the_one_first_axis_of_all_arguments() -> None:
     assert (batch.where, batch.rows) == ((0, 2), 6)
     assert plan.batch_of([X, tf.zeros([5])]) is None
     assert plan.batch_of([3]) is None
+
+
+def model_of(*layers: Any) -> tuple[Any, Any]:
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    return (lambda *a, **k: model(*a, **k)), model
+
+
+def test_what_hides_behind_weights_that_start_as_zero_is_found() -> None:
+    mixing = keras.layers.Lambda(lambda x: x - tf.reduce_mean(x, 0))
+    call, model = model_of(mixing, keras.layers.Dense(2, kernel_initializer="zeros"))
+    assert "depend on the other rows" in trial.run(call, model, (X,), {}, (0,))
+    assert not np.any(model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    "slope", [lambda dy: tf.clip_by_value(dy, -1.0, 1.0), lambda dy: dy / tf.cast(tf.shape(dy)[0], dy.dtype)]
+)
+def test_own_gradients_that_mix_rows_or_are_not_linear_are_found(slope: Any) -> None:
+    @tf.custom_gradient
+    def own(x: Any) -> Any:
+        return tf.identity(x), slope
+
+    assert of(own) == "its gradients for some rows of a batch depend on the other rows"
+
+
+def test_own_gradients_row_by_row_are_cut() -> None:
+    @tf.custom_gradient
+    def own(x: Any) -> Any:
+        return tf.identity(x), lambda dy: -0.5 * dy
+
+    assert of(own) == (("rows",), ())
+
+
+def test_variables_that_keras_does_not_know_are_put_back() -> None:
+    counter, drawn = tf.Variable(0), tf.random.Generator.from_seed(1)
+    before = drawn.state.numpy()
+
+    def call(x: Any) -> Any:
+        counter.assign_add(1)
+        drawn.normal([])
+        return x * 2.0
+
+    assert of(call) == (("rows",), ())
+    assert int(counter) == 0
+    assert np.array_equal(drawn.state.numpy(), before)
+
+
+def test_random_numbers_of_numpy_and_python_are_left_where_they_were() -> None:
+    def call(x: Any) -> Any:
+        return x + np.random.rand() + random.random()
+
+    random.seed(1)
+    np.random.seed(1)
+    want = random.random(), np.random.rand()
+    random.seed(1)
+    np.random.seed(1)
+    assert isinstance(of(call), str)
+    assert (random.random(), np.random.rand()) == want
+
+
+class Remembers(keras.layers.Layer):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what, self.calls, self.last, self.all = what, 0, None, []
+
+    def call(self, x: Any) -> Any:
+        self.calls += 1
+        if self.what == "attribute":
+            self.last = x * 2
+        if self.what == "list":
+            self.all.append(tf.reduce_mean(x))
+        return x
+
+
+@pytest.mark.parametrize("what", ["number", "attribute", "list"])
+def test_tensors_left_in_attributes_are_found_and_removed(what: str) -> None:
+    call, model = model_of(Remembers(what))
+    layer = model.layers[-1]
+    model(X)
+    before = layer.calls, layer.last, list(layer.all)
+    found = trial.run(call, model, (X,), {}, (0,))
+    assert (found == "it keeps tensors of its batch in attributes") == (what != "number")
+    assert layer.calls == before[0]
+    assert layer.last is before[1]
+    assert [id(x) for x in layer.all] == [id(x) for x in before[2]]
+
+
+@pytest.mark.parametrize("leave", [lambda x: tf.print(x), lambda x: tf.py_function(lambda v: None, [x], [])])
+def test_operations_that_leave_tensorflow_are_found(leave: Any) -> None:
+    def call(x: Any) -> Any:
+        leave(x)
+        return x * 1.0
+
+    assert of(call) == "it prints or calls Python from an operation"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Dense(2, activation=lambda x: x - tf.reduce_mean(x, 0)),
+        keras.layers.Softmax(axis=0),
+        keras.layers.Softmax(axis=-2),
+    ],
+)
+def test_layers_told_to_mix_rows_are_not_trusted(layer: Any) -> None:
+    call, model = model_of(layer)
+    assert not plan.trusted(model)
+    assert "depend on the other rows" in trial.run(call, model, (X,), {}, (0,))
+
+
+def test_an_added_loss_that_a_choice_makes_look_like_a_mean_is_found() -> None:
+    class Chooses(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            chosen = tf.reduce_mean(tf.one_hot(tf.argmax(x, 1), 3), 0)
+            self.add_loss(tf.reduce_sum(chosen * tf.reduce_mean(tf.nn.softmax(x), 0)))
+            return x
+
+    call, model = model_of(Chooses())
+    assert "adds a loss" in trial.run(call, model, (X,), {}, (0,))
+
+
+def test_sums_along_the_rows_are_found_where_they_have_no_effect_yet() -> None:
+    def room_for_hundred(x: Any) -> Any:
+        place = tf.cumsum(tf.ones_like(x), 0)
+        return x * tf.cast(place < 100, tf.float32)
+
+    assert of(room_for_hundred) == "it adds up along the first axis"
+    assert of(lambda x: tf.cumsum(x, 1)) == (("rows",), ())

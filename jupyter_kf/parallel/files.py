@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _WRITERS = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard)
 
 
-def by_rank_0(answer: int | None) -> Callable[[Any], Any]:
-    """A hook for a function that writes; other ranks return its argument ``answer`` (None: nothing)."""
+def by_rank_0(answer: str | None) -> Callable[[Any], Any]:
+    """A hook for what writes; other ranks return its second argument, called ``answer`` (None: nothing)."""
 
     def hook(original: Callable[..., Any]) -> Callable[..., Any]:
         def write(*args: Any, **kwargs: Any) -> Any:
@@ -29,7 +29,8 @@ def by_rank_0(answer: int | None) -> Callable[[Any], Any]:
             if collective.rank():
                 if not int(collective.add(tf.constant(0))):
                     raise JobError("Rank 0 could not write a file; its own error says why.")
-                return None if answer is None else args[answer]
+                given = dict(zip(("", answer), args, strict=False)) | kwargs
+                return given[answer] if answer else None
             return _write(original, args, kwargs)
 
         return write

@@ -24,7 +24,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
 
 from ..errors import SpecError
-from . import agreement, files, gradients, keras_steps, layers, sharing, stop
+from . import agreement, files, gradients, keras_steps, layers, rows, sharing, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +57,11 @@ def install() -> None:
     _replace(Trainer, "_resolve_auto_jit_compile", lambda original: lambda self: False)
     _replace(CallbackList, "__init__", keras_steps.callbacks_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
-    _replace(saving_api, "save_model", files.by_rank_0(1))
-    _replace(saving_api, "save_weights", files.by_rank_0(1))
+    _replace(saving_api, "save_model", files.by_rank_0("filepath"))
+    _replace(saving_api, "save_weights", files.by_rank_0("filepath"))
     _replace(keras.callbacks.BackupAndRestore, "_save_model", files.by_rank_0(None))
     _replace(keras.callbacks.BackupAndRestore, "on_train_end", files.by_rank_0(None))
-    _replace(checkpoint.TrackableSaver, "save", files.by_rank_0(1))
+    _replace(checkpoint.TrackableSaver, "save", files.by_rank_0("file_prefix"))
     for name in _DRAWS:
         _replace(
             stateless_random_ops,
@@ -99,6 +99,8 @@ def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
     """``Function.__call__``: a stop that arrived in the graph is raised by the outermost call."""
 
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if rows.current() is not None and not getattr(self, "_kf_copy", False):
+            return rows.own_trace(self, lambda: _copy(self))(*args, **kwargs)
         if _calls.value or not tf.executing_eagerly():
             return original(self, *args, **kwargs)
         _calls.value += 1
@@ -115,6 +117,12 @@ def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return called
+
+
+def _copy(function: Any) -> Any:
+    copy = function._clone(None)
+    copy._kf_copy = True
+    return copy
 
 
 def _no_xla(original: Callable[..., None]) -> Callable[..., None]:

@@ -44,6 +44,7 @@ _TRUSTED = tuple(
         "core.reversible_embedding",
     )
 )
+_FUNCTIONS = ("activation", "recurrent_activation")
 _plans: weakref.WeakKeyDictionary[Any, dict[Any, Plan | None]] = weakref.WeakKeyDictionary()
 
 
@@ -113,6 +114,17 @@ def batch_of(leaves: list[Any]) -> Batch | None:
     return Batch(where, tf.shape(leaves[where[0]])[0] if first is None else first, key)
 
 
+def say_no_batch(owner: Any, leaves: list[Any]) -> None:
+    """Says that a call whose arguments have no one first axis is computed whole, if they are data at all."""
+    if any(isinstance(x, (tf.Tensor, np.ndarray, tf.RaggedTensor, tf.SparseTensor)) for x in leaves):
+        _say_whole(owner, "its arguments are ragged or sparse, or have no common number of rows")
+
+
+def _say_whole(owner: Any, why: str) -> None:
+    name = getattr(owner, "name", None) or getattr(owner, "__name__", "function")
+    report.note(f"{name}: {why}, so each replica computes the whole batch: right, but not faster.")
+
+
 def find(
     call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any], batch: Batch
 ) -> Plan | None:
@@ -150,8 +162,7 @@ def _by_trial(
 ) -> Plan | None:
     found = trial.run(call, owner, args, kwargs, batch.where)
     if isinstance(found, str):
-        name = getattr(owner, "name", None) or getattr(owner, "__name__", "function")
-        report.note(f"{name}: {found}, so each replica computes the whole batch: right, but not faster.")
+        _say_whole(owner, found)
         return None
     return Plan(*found)
 
@@ -172,10 +183,19 @@ def _trusted_layer(layer: Any) -> bool:
         known = (keras.Sequential.call, Functional.call)
         operations = getattr(layer, "operations", layer.layers)
         return kind.call in known and all(isinstance(o, keras.Layer) for o in operations)
-    if kind.__module__.startswith("keras.src.layers.rnn."):
-        return True
     noise = getattr(layer, "noise_shape", None)
-    return f"{kind.__module__}.".startswith(_TRUSTED) and not (noise and noise[0] is not None)
+    if (noise and noise[0] is not None) or _names_rows(layer):
+        return False
+    functions = (getattr(layer, name, None) for name in _FUNCTIONS)
+    return f"{kind.__module__}.".startswith(_TRUSTED) and all(
+        f is None or getattr(f, "__module__", "").startswith("keras.") for f in functions
+    )
+
+
+def _names_rows(layer: Any) -> bool:
+    """Whether a layer works along the first axis, or may: negative axes are not resolved here."""
+    named = [getattr(layer, name, None) for name in ("axis", "axes")]
+    return any(isinstance(a, int) and (a == 0 or a < -1) for a in tf.nest.flatten(named))
 
 
 def _added(owner: Any) -> tuple[list[list[Any]], list[int]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import tensorflow as tf
 from . import collective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,11 @@ class Share:
 class _Region(threading.local):
     share: Share | None = None
     last: Share | None = None
+    traced: Any = None
 
 
 _region = _Region()
+_traced: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def current() -> Share | None:
@@ -75,13 +78,33 @@ def forget() -> None:
 @contextlib.contextmanager
 def cut(share: Share | None) -> Iterator[None]:
     """Runs a block on the rows of ``share`` (None: on whole tensors)."""
-    before, _region.share = _region.share, share
+    before, _region.share = (_region.share, _region.traced), share
+    _region.traced = {}
     if share is not None and not share.trial:
         _region.last = share
     try:
         yield
     finally:
-        _region.share = before
+        _region.share, _region.traced = before
+
+
+def own_trace(function: Any, copy: Callable[[], Any]) -> Any:
+    """A ``tf.function`` for the rows worked on now: what it traced for others draws and counts for others.
+
+    It is traced again for each share; shares known by number keep theirs.
+    """
+    share = _region.share
+    if share is None:
+        return function
+    known: dict[Any, Any]
+    key: Any
+    if isinstance(share.rows, int):
+        known, key = _traced.setdefault(function, {}), share
+    else:
+        known, key = _region.traced, function
+    if key not in known:
+        known[key] = copy()
+    return known[key]
 
 
 def _slice(x: tf.Tensor, share: Share) -> tf.Tensor:

@@ -78,18 +78,37 @@ def _shared(call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs:
     with whole():
         leaves = tf.nest.flatten((args, kwargs))
         batch = plan.batch_of(leaves)
+        if batch is None:
+            plan.say_no_batch(owner, leaves)
         if batch and ((isinstance(batch.rows, int) and batch.rows < 2) or _differentiated_outputs(owner)):
             batch = None
         how = plan.find(call, owner, args, kwargs, batch) if batch else None
         if batch is None or how is None:
             return call(*args, **kwargs)
-        share = rows.Share.of(batch.rows)
+        share = rows.Share.of(_one_count(batch, leaves))
         for i in batch.where:
             leaves[i] = plan.with_mask_of(leaves[i], rows.take(tf.convert_to_tensor(leaves[i]), share), share)
         args, kwargs = tf.nest.pack_sequence_as((args, kwargs), leaves)
         with rows.cut(share):
             result = call(*args, **kwargs)
         return how.join(result, owner, share)
+
+
+def _one_count(batch: plan.Batch, leaves: list[Any]) -> Any:
+    """The number of rows; a graph that does not know it checks that all arguments have as many."""
+    if isinstance(batch.rows, int) or len(batch.where) < 2:
+        return batch.rows
+    checks = [
+        tf.debugging.assert_equal(
+            tf.shape(leaves[i])[0],
+            batch.rows,
+            "The arguments of a model's call have different numbers of rows, so the call cannot be cut by "
+            "rows. Compute it whole: with kf.whole(): ...",
+        )
+        for i in batch.where[1:]
+    ]
+    with tf.control_dependencies([c for c in checks if c is not None]):
+        return tf.identity(batch.rows)
 
 
 def _differentiated_outputs(owner: Any) -> bool:

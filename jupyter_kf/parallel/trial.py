@@ -1,33 +1,45 @@
 """Finds out, on made-up rows, whether a call treats the rows of a batch one by one.
 
-Four rows are computed together, then the first alone and the other three together, from the same state. A
-result is in rows when the pieces put together equal the whole; a scalar may be the pieces' mean weighted by
-rows, their sum, or the same each time. What fits none of these, and state that comes to depend on the rows,
-mean that the call must not be cut. Batch normalisation, whose moments are exchanged, takes its moving ones
-here. State and random numbers are put back afterwards.
+Eight rows are computed together, then the first three and the other five together, from the same state and
+with weights moved a little, so that nothing hides behind a weight that starts as zero. A result is in rows
+when the pieces put together equal the whole; a scalar may be the pieces' mean weighted by rows, their sum, or
+the same each time. Derivatives must be the pieces', and linear, since own gradients may be anything. What
+fits none of these, state that comes to depend on the rows, tensors left in attributes, and operations that
+print or call Python, mean that the call must not be cut. Batch normalisation, whose moments are exchanged,
+takes its moving ones here. State and random numbers are put back afterwards.
 """
 
 from __future__ import annotations
 
-import contextlib
-import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 
-from . import rows
+from . import kept, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-_ROWS = 4
-_CUTS = ((0, 1), (1, 3))
+_ROWS = 8
+_CUTS = ((0, 3), (3, 5))
 _UNKNOWN_DIMENSION = 8
-_TRIAL_SEED = 20_000_003
+_MOVED = 0.1
 Found = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass
+class _Ran:
+    """What a call on some of the made-up rows gave."""
+
+    outputs: list[Any]
+    losses: list[Any]
+    state: dict[int, Any]
+    by_input: list[Any]
+    by_weight: list[Any]
+    linear: bool
 
 
 def run(
@@ -38,9 +50,10 @@ def run(
     where: tuple[int, ...],
 ) -> Found | str:
     """What each leaf of the result and each added loss is, or the reason why the call cannot be cut."""
-    with tf.init_scope(), _kept_random():
+    with tf.init_scope(), kept.outside():
         leaves = tf.nest.flatten((args, kwargs))
-        inputs = [_made_up(leaves[i], seed) for seed, i in enumerate(where)]
+        inputs = [_made_up(leaves[i], seed, signed=True) for seed, i in enumerate(where)]
+        positive = [_made_up(leaves[i], seed) for seed, i in enumerate(where)]
         if any(
             isinstance(x, tf.Tensor) and not hasattr(x, "numpy")
             for i, x in enumerate(leaves)
@@ -48,35 +61,143 @@ def run(
         ):
             return "it takes a tensor that does not have the batch as its first axis"
 
-        def on(begin: int, count: int, share: rows.Share | None) -> tuple[list[Any], list[Any], list[Any]]:
-            for i, x in zip(where, inputs, strict=True):
+        def on(begin: int, count: int, signed: bool) -> Any:
+            for i, x in zip(where, inputs if signed else positive, strict=True):
                 leaves[i] = x[begin : begin + count]
             a, k = tf.nest.pack_sequence_as((args, kwargs), leaves)
-            with rows.cut(share), _kept_state(owner) as state:
-                out = [_value(x) for x in tf.nest.flatten(call(*a, **k))]
-                return out, [_value(x) for x in _losses(owner)], [v.numpy() for v in state()]
+            return [leaves[i] for i in where], lambda: call(*a, **k)
 
         try:
             _build(call, owner, args, kwargs, where, inputs)
-            whole = on(0, _ROWS, rows.Share(_ROWS, _ROWS, 0, _ROWS, _ROWS, 0, 1, trial=True))
-            pieces = [
-                on(b, c, rows.Share(_ROWS, c, b, c, c, r, 2, trial=True)) for r, (b, c) in enumerate(_CUTS)
-            ]
+            tried = _Tried(owner, on)
+            for moved, signed in ((_MOVED, True), (_MOVED, False), (0.0, False)):
+                found = tried.judged(moved, signed)
+                if found is not None:
+                    break
+            return found or "it gives no finite numbers"
+        except kept.MustBeWhole as reason:
+            return str(reason)
         except Exception as error:  # noqa: BLE001 - the user's code on data it was not made for
             return f"it could not be tried on made-up rows ({type(error).__name__})"
-    return _judge(whole, pieces)
 
 
-def _judge(whole: Sequence[list[Any]], pieces: Sequence[Sequence[list[Any]]]) -> Found | str:
-    outputs = tuple(_kind(w, [p[0][i] for p in pieces]) for i, w in enumerate(whole[0]))
-    losses = tuple(_kind(w, [p[1][i] for p in pieces]) for i, w in enumerate(whole[1]))
+class _Tried:
+    """The call on made-up rows, all or some; ``on(begin, count, signed)`` gives inputs and the call."""
+
+    def __init__(self, owner: Any, on: Callable[[int, int, bool], Any]) -> None:
+        self._owner, self._on = owner, on
+        self._values = kept.variables()
+        self._weights: list[Any] = []
+        with tf.GradientTape() as tape:
+            self._part(_whole(), 0, signed=False, seen=tape)
+        self._weights = [v for v in tape.watched_variables() if v.dtype.is_floating]
+
+    def judged(self, moved: float, signed: bool) -> Found | str | None:
+        """The finding with weights moved by up to ``moved``; None when that leads to no finite numbers."""
+        whole = self._part(_whole(), moved, signed)
+        if moved and not all(np.isfinite(x).all() for x in whole.outputs if _floating(x)):
+            return None
+        pieces = [
+            self._part(rows.Share(_ROWS, c, b, c, c, r, 2, trial=True), moved, signed)
+            for r, (b, c) in enumerate(_CUTS)
+        ]
+        return _judge(whole, pieces)
+
+    def _part(self, share: rows.Share, moved: float, signed: bool, seen: Any = None) -> _Ran:
+        with rows.cut(share), kept.state(self._values, self._owner) as attributes:
+            for seed, v in enumerate(self._weights if moved else []):
+                shift = np.random.RandomState(seed).uniform(-moved, moved, v.shape)
+                v.assign_add(tf.cast(shift, v.dtype))
+            before = [(v, kept.read(v)) for v, _ in self._values]
+            inputs, call = self._on(share.start, share.count, signed)
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch([x for x in inputs if x.dtype.is_floating])
+                out = tf.nest.flatten(call())
+                aims = [_aim(x, i, share) for i, x in enumerate(out)]
+                aim = tf.add_n([a for a in aims if a is not None] or [tf.constant(0.0)])
+                larger = aim * 3.0
+            if attributes.hold_tensors():
+                raise kept.MustBeWhole("it keeps tensors of its batch in attributes")
+            if seen is not None:
+                return _Ran([], [], {}, [], [], linear=True)
+            sources = [x for x in inputs if x.dtype.is_floating] + self._weights
+            slopes, larger_slopes = (_slopes(tape, target, sources) for target in (aim, larger))
+            count = len(sources) - len(self._weights)
+            half = any(_floating(_value(x)) and x.dtype.size < 4 for x in out if isinstance(x, tf.Tensor))
+            linear = _all_close([a * 3.0 for a in slopes], larger_slopes, half)
+            return _Ran(
+                [_value(x) for x in out],
+                [_value(x) for x in _losses(self._owner)],
+                {i: v.numpy() for i, v in kept.changed(before).items()},
+                slopes[:count],
+                slopes[count:],
+                linear,
+            )
+
+
+def _whole() -> rows.Share:
+    return rows.Share(_ROWS, _ROWS, 0, _ROWS, _ROWS, 0, 1, trial=True)
+
+
+def _aim(x: Any, seed: int, share: rows.Share) -> Any:
+    """A scalar to differentiate: the output's rows, each with weights of its own; None: not in rows."""
+    if not isinstance(x, tf.Tensor) or not x.dtype.is_floating or x.shape[:1] != (share.count,):
+        return None
+    weights = np.random.RandomState(seed).uniform(0.5, 1.5, (_ROWS, *x.shape[1:]))
+    weights = weights[share.start : share.start + share.count]
+    return tf.reduce_sum(tf.cast(x, tf.float32) * tf.cast(weights, tf.float32))
+
+
+def _slopes(tape: Any, target: Any, sources: list[Any]) -> list[Any]:
+    try:
+        found = tape.gradient(target, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    except (LookupError, TypeError, ValueError):  # no gradient: then none is taken in training
+        return [np.zeros(0, "float32")] * len(sources)
+    return [np.asarray(tf.cast(tf.convert_to_tensor(g), tf.float32)) for g in found]
+
+
+def _judge(whole: _Ran, pieces: Sequence[_Ran]) -> Found | str:
+    outputs = tuple(_kind(w, [p.outputs[i] for p in pieces]) for i, w in enumerate(whole.outputs))
+    losses = tuple(_kind(w, [p.losses[i] for p in pieces]) for i, w in enumerate(whole.losses))
     if "" in outputs:
         return "its results for some rows of a batch depend on the other rows"
     if "" in losses or "rows" in losses:
         return "it adds a loss that is neither a mean nor a sum over rows"
-    if any(not _close(w, p[2][i]) for p in pieces for i, w in enumerate(whole[2])):
+    written = set(whole.state).union(*(p.state for p in pieces))
+    if any(
+        i not in r.state or not _close(whole.state.get(i, r.state[i]), r.state[i])
+        for i in written
+        for r in (whole, *pieces)
+    ):
         return "it keeps state that depends on the rows of a batch"
+    if not _slopes_fit(whole, pieces):
+        return "its gradients for some rows of a batch depend on the other rows"
     return outputs, losses
+
+
+def _slopes_fit(whole: _Ran, pieces: Sequence[_Ran]) -> bool:
+    if not all(r.linear for r in (whole, *pieces)):
+        return False
+    by_input = [np.concatenate(parts) for parts in zip(*(p.by_input for p in pieces), strict=True)]
+    by_weight = [sum(parts) for parts in zip(*(p.by_weight for p in pieces), strict=True)]
+    half = any(_floating(x) and x.dtype.itemsize < 4 for x in whole.outputs)
+    return _all_close([*whole.by_input, *whole.by_weight], [*by_input, *by_weight], half)
+
+
+def _all_close(a: list[Any], b: list[Any], half: bool) -> bool:
+    """Whether gradients are equal but for rounding, which is measured by the largest of all."""
+    if any(x.shape != y.shape for x, y in zip(a, b, strict=True)):
+        return False
+    loose = 5e-2 if half else 1e-3
+    scale = max((np.max(np.abs(x), initial=0.0) for x in b), default=0.0)
+    return all(
+        np.allclose(x, y, rtol=loose, atol=loose * 0.1 * scale, equal_nan=True)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _floating(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and bool(np.issubdtype(x.dtype, np.floating))
 
 
 def _kind(whole: Any, pieces: list[Any]) -> str:
@@ -115,8 +236,11 @@ def _value(x: Any) -> Any:
     return np.asarray(x if x.dtype != tf.bfloat16 else tf.cast(x, tf.float16))
 
 
-def _made_up(like: Any, seed: int) -> tf.Tensor:
-    """Four different rows of the type and shape of ``like``; integers are 0, 1 or 2."""
+def _made_up(like: Any, seed: int, signed: bool = False) -> tf.Tensor:
+    """Different rows of the type and shape of ``like``, every second against the one before when ``signed``.
+
+    So rows go different ways where a sign or a largest value decides. Integers are 0, 1 or 2.
+    """
     shape = [_ROWS, *(_UNKNOWN_DIMENSION if d is None else d for d in like.shape[1:])]
     dtype, made = tf.as_dtype(like.dtype), np.random.RandomState(seed)
     if dtype == tf.string:
@@ -125,7 +249,10 @@ def _made_up(like: Any, seed: int) -> tf.Tensor:
         return tf.constant(made.rand(*shape) < 0.5)
     if dtype.is_integer:
         return tf.cast(made.randint(0, 3, shape), dtype)
-    return tf.cast(made.rand(*shape), dtype)
+    values = made.rand(*shape)
+    if signed:
+        values[1::2] = -0.7 * values[::2]
+    return tf.cast(values, dtype)
 
 
 def _build(
@@ -150,34 +277,3 @@ def _build(
 def _losses(owner: Any) -> list[Any]:
     layers = owner._flatten_layers() if isinstance(owner, keras.Layer) else []
     return [loss for layer in layers for loss in layer._losses]
-
-
-@contextlib.contextmanager
-def _kept_state(owner: Any) -> Iterator[Callable[[], list[Any]]]:
-    """Puts the variables of ``owner`` back; yields what lists them."""
-
-    def variables() -> list[Any]:
-        if isinstance(owner, keras.Layer):
-            return [v.value for v in [*owner.variables, *getattr(owner, "metrics_variables", [])]]
-        return []
-
-    before = [(v, tf.identity(v)) for v in variables()]
-    try:
-        yield variables
-    finally:
-        for variable, value in before:
-            variable.assign(value)
-
-
-@contextlib.contextmanager
-def _kept_random() -> Iterator[None]:
-    """Leaves TensorFlow's own stream of operation seeds where it was, by using another one."""
-    runtime = context.context()
-    stream = getattr(runtime, "_rng", None)
-    if stream is not None:
-        runtime._rng = random.Random(_TRIAL_SEED)
-    try:
-        yield
-    finally:
-        if stream is not None:
-            runtime._rng = stream

@@ -232,8 +232,7 @@ def control_flow() -> dict[str, Any]:
             self.w = self.add_weight(shape=(shape[-1], shape[-1]))
 
         def call(self, x: Any) -> Any:
-            for _ in tf.range(3):
-                x = tf.tanh(x @ self.w)
+            (x,) = tf.while_loop(lambda v: True, lambda v: (tf.tanh(v @ self.w),), (x,), maximum_iterations=3)
             return tf.cond(tf.reduce_sum(self.w) > 0, lambda: x, lambda: -x)
 
     return fitted(compiled(lambda: classifier(Loops())))

@@ -36,10 +36,11 @@ def main(channel: Connection, rank: int, addresses: list[str]) -> None:
 
 
 def _answer(case: str, kwargs: dict[str, Any]) -> Any:
-    from jupyter_kf.parallel import report
+    from jupyter_kf.parallel import report, rows
 
     module, _, name = case.partition(":")
     notes: list[str] = []
+    rows.forget()
     report.to(lambda event: notes.append(event["text"]) if event["event"] == "note" else None)
     try:
         return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs), notes

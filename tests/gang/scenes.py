@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -79,3 +80,9 @@ def fitted(
         return result
 
     return by_shape(train)
+
+
+def seeded(module: str, name: str) -> Any:
+    """Runs a case from the same random state in every process."""
+    keras.utils.set_random_seed(3)
+    return getattr(importlib.import_module(f"tests.gang.{module}"), name)()

@@ -33,14 +33,14 @@ for _ in range(100000):
 
 
 def member(rank: int, addresses: list[str], timeout: float, folder: Path) -> subprocess.Popen[bytes]:
-    log = (folder / f"{rank}.log").open("wb")
-    return subprocess.Popen(
-        [sys.executable, "-c", START, str(rank), ",".join(addresses), str(timeout)],
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    with (folder / f"{rank}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", START, str(rank), ",".join(addresses), str(timeout)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
 
 
 def text(folder: Path, rank: int) -> str:
@@ -61,6 +61,7 @@ def test_a_missing_peer_is_named_in_bounded_time(rank: int, tmp_path: Path) -> N
         assert process.wait(100) == 3, text(tmp_path, rank)
     finally:
         process.kill()
+        process.wait(10)
     assert f"Replica {rank} of 2 waited 4 s for the others: rank {1 - rank} did not come" in text(
         tmp_path, rank
     )
