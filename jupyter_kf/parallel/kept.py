@@ -144,7 +144,11 @@ def outside() -> Iterator[None]:
         name = op_type.decode() if isinstance(op_type, bytes) else op_type
         if name in _OUTSIDE:
             raise MustBeWhole("it prints or calls Python from an operation")
-        if name in _RUNNING and not np.any(tf.get_static_value(inputs[1])):
+        if (
+            name in _RUNNING
+            and (inputs[0].shape.rank or 0) > 1
+            and not np.any(tf.get_static_value(inputs[1]))
+        ):
             raise MustBeWhole("it adds up along the first axis")
 
     runtime = context.context()

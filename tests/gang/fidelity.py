@@ -124,7 +124,7 @@ def write(rows: list[Row], left: list[str]) -> str:
         out.extend(row.line() for row in rows if row.item.group == group)
     good = sum(row.right for row in rows)
     out.append(
-        f"\n{good} of {len(rows)} rows are as said." + (f" Not run: {', '.join(left)}." if left else "")
+        f"\n{good} of {len(rows)} rows are as said." + (f" Not run: {'; '.join(left)}." if left else "")
     )
     return "\n".join(out) + "\n"
 
