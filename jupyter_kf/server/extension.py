@@ -84,7 +84,7 @@ class JobsExtension(ExtensionApp):
         self.events.register_event_schema(SCHEMA)
         backend = self._make_backend()
         self.feed = Feed(backend, self.log, self._tell, self.page_limit)
-        self.feed.features = [name for name in FEATURES if hasattr(backend, name)]
+        self.feed.features = [name for name in FEATURES if _has(backend, name)]
         self.settings["jupyter_kf_feed"] = self.feed
 
     def initialize_handlers(self) -> None:
@@ -111,3 +111,8 @@ class JobsExtension(ExtensionApp):
     def _tell(self, transition: str, status: JobStatus) -> None:
         data = {"transition": transition, "job": status.to_dict()}
         self.events.emit(schema_id=SCHEMA_ID, data=data)
+
+
+def _has(backend: Backend, name: str) -> bool:
+    """Tell whether a backend has more to say there than the refusal that all have."""
+    return getattr(type(backend), name, None) is not getattr(Backend, name, None)

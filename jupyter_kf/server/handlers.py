@@ -184,10 +184,11 @@ class ExtraHandler(KFHandler):
 
     @endpoint
     async def get(self, name: str, what: str) -> None:
-        await self.backend.get(name)
+        status = await self.backend.get(name)
         if what not in self.feed.features:
             raise NotFound(f"The {self.backend.name} backend has no {what}.")
-        self.finish({what: await getattr(self.backend, what)(name)})
+        tell = getattr(self.backend, what)
+        self.finish({what: await tell(status.spec if what == "manifests" else name)})
 
 
 class ProfilesHandler(KFHandler):

@@ -123,7 +123,11 @@ export function Extra(props: {
   React.useEffect(() => {
     let wanted = true;
     requests.extra(name, what).then(
-      value => wanted && setText(JSON.stringify(value, null, 2)),
+      value =>
+        wanted &&
+        setText(
+          typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+        ),
       (error: Error) => wanted && setText(error.message)
     );
     return () => {

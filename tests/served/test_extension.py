@@ -90,6 +90,21 @@ async def test_the_watch_comes_back_and_pages_hear_why(make_server: Callable[...
     await stop()
 
 
+class Telling(MemoryBackend):
+    """Has manifests."""
+
+    async def manifests(self, spec: JobSpec) -> str:
+        return f"name: {spec.name}"
+
+
+async def test_manifests_where_the_backend_has_them(make_server: Callable[..., Any]) -> None:
+    served, stop = await make_server(JobsExtension={"backend": f"{__name__}.Telling"})
+    await served.submit("night")
+    assert await served.json("jobs/night/manifests") == {"manifests": "name: night"}
+    assert (await read(await served.socket()))["features"] == ["manifests"]
+    await stop()
+
+
 async def test_store_is_handed_to_kernels(make_server: Callable[..., Any], tmp_path: Any) -> None:
     url = str(tmp_path / "elsewhere")
     served, stop = await make_server(JobsExtension={"store": url, "autoload": False})
