@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from . import meeting
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -67,6 +69,8 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
 def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
     """Runs the blocking start in a thread that is given up at the end of ``timeout``."""
     failure: list[BaseException] = []
+
+    meeting.wait(rank, addresses, timeout)
 
     def run() -> None:
         try:
