@@ -6,13 +6,14 @@ A backend is added by a `Rig` of its own in `RIGS`.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jupyter_kf.backends.local import LocalBackend
 from jupyter_kf.backends.memory import MemoryBackend
+from jupyter_kf.capture import pack
 from jupyter_kf.capture.call import Call
-from jupyter_kf.executor import _pack
 from jupyter_kf.spec import JobSpec, JobState
 from jupyter_kf.store import PAYLOAD, ArtifactStore, job_path
 
@@ -88,7 +89,10 @@ class LocalRig(Rig):
         # Ranks that make a strategy of their own are not joined by TensorFlow.
         spec = JobSpec(name, created=time.time(), own_strategy=True, **more)  # type: ignore[arg-type]
         self.backend.store.claim(job_path(name))
-        _pack(self.backend.store, name, call(source))
+        folder = self.backend.store.local(job_path(name, PAYLOAD))
+        assert folder is not None
+        # As from a kernel without TensorFlow, whatever this process has imported.
+        pack({"work": call(source), "ambient": {"random": random.getstate()}}, folder)
         await self.backend.submit(spec)
         return spec
 

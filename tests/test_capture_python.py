@@ -215,7 +215,11 @@ def test_comes_back_changed_and_the_same(case: str, notebook: Notebook) -> None:
         assert notebook[name] is obj, name
 
 
-def test_plain_python_loads_neither_tensorflow_nor_numpy(notebook: Notebook) -> None:
+def test_plain_python_loads_neither_tensorflow_nor_keras(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("tensorflow", "keras"):  # another test of this process may have imported them
+        monkeypatch.delitem(sys.modules, module, raising=False)
     notebook.here("x = [1]")
     notebook.away("import sys; loaded = {'tensorflow', 'keras', 'IPython'} & set(sys.modules)")
     assert notebook["loaded"] == set()

@@ -35,11 +35,6 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
     Without ``load`` only that of libraries in use here: a replica has imported TensorFlow in any
     case, which is no reason for a notebook to wait for it.
     """
-    random.setstate(state["random"])
-    if "numpy" in state and (load or "numpy" in sys.modules):
-        import numpy
-
-        numpy.random.set_state(state["numpy"])
     if "tensorflow" in state and (load or "tensorflow" in sys.modules):
         from jupyter_kf.capture import tensorflow
 
@@ -48,3 +43,9 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
         from jupyter_kf.capture import keras
 
         keras.set_ambient_state(state["keras"])
+    # Last: libraries that are only now imported draw random numbers.
+    if "numpy" in state and (load or "numpy" in sys.modules):
+        import numpy
+
+        numpy.random.set_state(state["numpy"])
+    random.setstate(state["random"])
