@@ -81,11 +81,12 @@ def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
     thread = threading.Thread(target=run, name="collective-start", daemon=True)
     thread.start()
     thread.join(timeout)
-    if not thread.is_alive() and not failure:
+    late = thread.is_alive()  # asked once: it may end at any moment
+    if not late and not failure:
         return
     away = [str(i) for i, address in enumerate(addresses) if i != rank and not _listens(address)]
     who = f"rank {', '.join(away)}" if away else "some rank"
-    if thread.is_alive() or isinstance(failure[0], tf.errors.DeadlineExceededError):
+    if late or isinstance(failure[0], tf.errors.DeadlineExceededError):
         raise TimeoutError(
             f"Replica {rank} of {len(addresses)} waited {timeout:g} s for the others: {who} did not come. "
             "Its log says why."

@@ -1,24 +1,20 @@
-"""Keras's trainer in a job: its steps are where model calls are cut; progress is reported from its callbacks.
+"""Keras's trainer in a job: its steps are where model calls are cut.
 
 Nothing of the trainer's own loop is changed: it runs on whole batches, on every replica alike.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-import keras
 import tensorflow as tf
 from keras.src.backend.common.name_scope import name_scope
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
-from . import collective, files, report, sharing, stop
+from . import collective, report, sharing, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-_STEP_EVERY_S = 0.2
+    from collections.abc import Callable
 
 
 class Steps:
@@ -84,44 +80,3 @@ def say_no_xla() -> None:
     report.note(
         "jit_compile=True is switched off: XLA has no collectives on this device. The result is the same."
     )
-
-
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports steps (a few a second) and epochs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._epoch, self._step, self._last = 0, 0, 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._step += 1
-        now = time.monotonic()
-        if report.wanted() and now - self._last > _STEP_EVERY_S:
-            self._last = now
-            report.progress("step", epoch=self._epoch, step=batch, values=_numbers(logs))
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        report.progress("epoch", epoch=epoch, step=self._step, values=_numbers(logs))
-
-
-def callbacks_hook(original: Callable[..., None]) -> Callable[..., None]:
-    """``CallbackList.__init__`` with progress reported from rank 0, and files written there."""
-
-    def init(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
-        callbacks = files.without_writers(callbacks)
-        if collective.rank() == 0 and report.wanted():
-            callbacks = [*(keras.tree.flatten(callbacks) if callbacks else []), Progress()]
-        original(self, callbacks, *args, **kwargs)
-
-    return init
-
-
-def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    return {name: float(value) for name, value in (logs or {}).items() if _is_number(value)}
-
-
-def _is_number(value: Any) -> bool:
-    return getattr(value, "ndim", 0) == 0 and not isinstance(value, str)

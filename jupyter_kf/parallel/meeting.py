@@ -33,8 +33,8 @@ def _receive(place: tuple[str, int], size: int, end: float) -> list[int]:
             try:
                 other = stack.enter_context(server.accept()[0])
                 other.settimeout(5)
-                came[other.recv(1)[0]] = other
-            except (OSError, IndexError):
+                came[int(other.makefile("rb").readline(16))] = other
+            except (OSError, ValueError):
                 if time.monotonic() >= end:
                     return [r for r in range(1, size) if r not in came]
         server.close()
@@ -59,7 +59,7 @@ def _come(place: tuple[str, int], rank: int, end: float) -> list[int]:
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(place, timeout=1) as there:
             there.settimeout(max(0.01, end - time.monotonic()))
-            there.sendall(bytes([rank]))
+            there.sendall(b"%d\n" % rank)
             if there.recv(1) == b"!":
                 return []
         time.sleep(0.05)
