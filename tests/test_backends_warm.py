@@ -50,6 +50,17 @@ def _warm(runtime: Path) -> dict[int, str]:
     return found
 
 
+@pytest.fixture
+def one_warm(runtime, eventually):
+    """Gives the only warm process; one that was just started has no command line for a moment."""
+
+    def find() -> int:
+        eventually(lambda: len(_warm(runtime)) == 1, "there is not one warm process")
+        return next(iter(_warm(runtime)))
+
+    return find
+
+
 def test_the_runtime_folder_is_ours_alone(runtime):
     assert warm.runtime_folder() == runtime
     assert runtime.stat().st_mode & 0o077 == 0
@@ -125,22 +136,22 @@ def test_a_setting_that_is_read_later_needs_no_other(monkeypatch):
     assert warm._key() == before
 
 
-def test_a_warm_process_that_was_killed_is_replaced(ask, runtime, eventually):
+def test_a_warm_process_that_was_killed_is_replaced(ask, runtime, eventually, one_warm):
     ask("a")
-    [first] = _warm(runtime)
+    first = one_warm()
     os.kill(first, signal.SIGKILL)
     eventually(lambda: not _warm(runtime), "it lives on")
 
     lock = ask("b")
 
     eventually(lambda: not is_held(lock), "the request is not served")
-    [second] = _warm(runtime)
+    second = one_warm()
     assert second != first
 
 
-def test_files_that_ride_with_a_request_are_closed_if_the_warm_process_dies(ask, runtime, eventually):
+def test_files_that_ride_along_are_closed_if_the_warm_process_dies(ask, runtime, eventually, one_warm):
     ask("a")
-    [pid] = _warm(runtime)
+    pid = one_warm()
     os.kill(pid, signal.SIGSTOP)
     lock = ask("b")
     assert is_held(lock)

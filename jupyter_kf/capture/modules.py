@@ -10,6 +10,7 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,16 +33,19 @@ class Source(NamedTuple):
 def beside(work: Any) -> dict[str, Source]:
     """The modules under the working directory that the process has imported or `work`'s source imports."""
     here = Path.cwd().resolve()
-    # A kernel has thousands of modules and following links is slow, so the text is looked at first.
     near = (str(Path.cwd()), str(here))
+    installed = tuple(f"{prefix}{os.sep}" for prefix in {sys.prefix, sys.base_prefix} - set(near))
     found: dict[str, Source] = {}
     names = [*sys.modules, *_imported(getattr(work, "source", ""))]
     for name in dict.fromkeys(names):
         if name.partition(".")[0] in ("__main__", "jupyter_kf"):
             continue
         file = _file(name)
-        if file is not None and str(file).startswith(near) and _lies(file, here):
-            found[name] = Source(str(file), file.read_bytes(), file.name == "__init__.py")
+        # A kernel has thousands of modules and following links is slow, so the text is looked at first.
+        if file is None or not file.startswith(near) or file.startswith(installed):
+            continue
+        if _lies(path := Path(file), here):
+            found[name] = Source(file, path.read_bytes(), path.name == "__init__.py")
     return found if sum(len(source.text) for source in found.values()) <= LIMIT else {}
 
 
@@ -55,16 +59,16 @@ def _lies(file: Path, here: Path) -> bool:
     )
 
 
-def _file(name: str) -> Path | None:
+def _file(name: str) -> str | None:
     module = sys.modules.get(name)
     if module is not None:
         file = getattr(module, "__file__", None)
-        return Path(file) if isinstance(file, str) else None
+        return file if isinstance(file, str) else None
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.has_location else None
+    return spec.origin if spec and spec.origin and spec.has_location else None
 
 
 def _imported(source: str) -> Iterator[str]:

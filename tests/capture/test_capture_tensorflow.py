@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_kf.errors import CaptureError
-
-from .capture_notebook import Notebook, Replicas, replicas
+from tests.capture_notebook import Notebook, Replicas, replicas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
