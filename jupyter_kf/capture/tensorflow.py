@@ -160,26 +160,34 @@ def make_strategy(_: Any) -> tuple[Any, ...]:
 # ---- process-wide state
 
 
+_stand_in: int | None = None
+
+
+def let_seed_stand_for_none() -> None:
+    """The seed that all replicas have agreed on is none of the notebook's."""
+    global _stand_in
+    _stand_in = context.context()._seed
+
+
 def ambient_state() -> dict[str, Any]:
     """The global seed, and where TensorFlow stands in the operation seeds it draws from it."""
     here = context.context()
-    rng = getattr(here, "_rng", None)
+    seeded = here._seed is not None and here._seed != _stand_in
     return {
-        "seed": here._seed,
-        "rng": rng.getstate() if rng is not None else None,
+        "seed": here._seed if seeded else None,
+        "rng": here._rng.getstate() if seeded else None,
         "eagerly": tf.config.functions_run_eagerly(),
     }
 
 
 def set_ambient_state(state: dict[str, Any]) -> None:
     here = context.context()
+    tf.config.run_functions_eagerly(state["eagerly"])
     if state["seed"] is not None:
         tf.random.set_seed(state["seed"])
-    else:
-        here._seed = None
-    tf.config.run_functions_eagerly(state["eagerly"])
-    if state["rng"] is not None:
         here._rng.setstate(state["rng"])
+    else:
+        here._seed = _stand_in
 
 
 VARIABLE = Kind(make_variable, variable_contents, fill_variable, made_full=True)

@@ -106,6 +106,9 @@ def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> b
     if place.rank == 0:
         report.to(output.report)
     install()
+    from ..capture.tensorflow import let_seed_stand_for_none
+
+    let_seed_stand_for_none()
     link.stop = stop.request
     return True
 

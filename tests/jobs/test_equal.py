@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 import jupyter_kf as kf
 from tests.gang.compare import BAR, difference
@@ -189,3 +190,25 @@ def test_an_own_strategy_gets_its_tf_config_and_no_hook() -> None:
 
     with kf.Executor(workers=2) as executor:
         assert executor.submit(work).result(90) == (2, 4.0)
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_random_numbers_of_tensorflow(seed: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a seed the replicas draw alike and the notebook stays without; with one all goes on as here."""
+    monkeypatch.setattr(context.context(), "_seed", None)
+    variable = tf.Variable(tf.zeros(3))
+
+    def draw() -> np.ndarray:
+        variable.assign(tf.random.normal((3,)))  # the replicas' values are compared at the end
+        return variable.numpy()
+
+    if seed is not None:
+        tf.random.set_seed(seed)
+    with kf.Executor(workers=2) as executor:
+        there = executor.submit(draw).result(90)
+    assert (there == variable.numpy()).all() and there.any()
+    assert context.context()._seed == seed
+    if seed is not None:
+        after = draw()
+        tf.random.set_seed(seed)
+        assert (draw() == there).all() and (draw() == after).all()
