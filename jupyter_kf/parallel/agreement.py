@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from . import collective
+from . import collective, watch
 from .stop import ReplicasDiffer
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def agree(variables: Iterable[Any]) -> None:
     named = list(variables)
     if collective.world_size() == 1:
         return
+    collective.mark(watch.END)
     sums = [len(named), *(_checksum(v) for v in named)]
     counts = collective.gather(tf.constant(sums[:1], tf.int64)).numpy()
     if (counts != counts[0]).any():

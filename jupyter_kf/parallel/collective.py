@@ -3,7 +3,8 @@
 TensorFlow matches the calls of the members of a collective by a key, and remembers the shape and type first
 seen under it. Here the key is computed when the step runs, from operation, type and number of elements, and
 all collectives of a program are held in program order by one resource: replicas agree because they run the
-same program, however often and differently each of them traces it.
+same program, however often and differently each of them traces it. The resource counts the collectives begun
+and sums up their keys, so that replicas that no longer agree can be told from slow ones (``watch``).
 
 This module knows nothing of gradients, rows or Keras.
 """
@@ -32,11 +33,11 @@ DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 
 @dataclass
 class _Group:
-    """The replicas that work together; ``order`` is the resource that keeps their collectives in order."""
+    """The replicas that work together; ``begun`` orders and counts their collectives, and sums up their keys."""
 
     rank: int = 0
     size: int = 1
-    order: Any = None
+    begun: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -62,7 +63,7 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
     if len(addresses) > 1:
         _bounded(rank, list(addresses), timeout)
         with tf.init_scope(), tf.device("/device:CPU:0"):
-            _group.order = tf.Variable(0, trainable=False, dtype=tf.int32, name="collective_order")
+            _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name="collectives_begun")
     _group.rank, _group.size = rank, len(addresses)
 
 
@@ -134,18 +135,38 @@ def _key(x: tf.Tensor, kind: int) -> tf.Tensor:
     return tf.size(x) % (_KEY_SPACE // 12) * 12 + slot + 1
 
 
+def begun() -> tuple[int, int]:
+    """How many collectives this process has begun, and the sum of their keys. Safe from any thread."""
+    count, keys = (int(n) for n in _group.begun.numpy())
+    return count, keys
+
+
+def mark(value: int) -> None:
+    """Adds ``value`` to the sum of keys, as a collective would that only this replica has begun."""
+    _group.begun.assign_add([0, value])
+
+
+def _counted(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """``x`` once the collective with this key is counted as begun."""
+    step = tf.stack([tf.constant(1, tf.int64), tf.cast(key, tf.int64)])
+    counted = tf.raw_ops.AssignAddVariableOp(resource=_group.begun.handle, value=step)
+    with tf.control_dependencies([] if tf.executing_eagerly() else [counted]):
+        return tf.identity(x)
+
+
 def add(x: Any) -> tf.Tensor:
     """The sum of every replica's ``x`` (same shape everywhere; float or integer)."""
     x = tf.convert_to_tensor(x)
     if _group.size == 1:
         return x
     flat = tf.reshape(x, [-1])
+    key = _key(flat, 0)
     total = tf.raw_ops.CollectiveReduceV2(
-        input=flat,
+        input=_counted(flat, key),
         group_size=_group.size,
         group_key=_GROUP_KEY,
-        instance_key=_key(flat, 0),
-        ordering_token=[_group.order.handle],
+        instance_key=key,
+        ordering_token=[_group.begun.handle],
         merge_op="Add",
         final_op="Id",
     )
@@ -158,12 +179,13 @@ def gather(x: Any) -> tf.Tensor:
     if _group.size == 1:
         return x[tf.newaxis]
     flat = tf.reshape(x, [-1])
+    key = _key(flat, 1)
     blocks = tf.raw_ops.CollectiveGatherV2(
-        input=flat,
+        input=_counted(flat, key),
         group_size=_group.size,
         group_key=_GROUP_KEY,
-        instance_key=_key(flat, 1),
-        ordering_token=[_group.order.handle],
+        instance_key=key,
+        ordering_token=[_group.begun.handle],
     )
     stacked = tf.reshape(blocks, tf.concat([[_group.size], tf.shape(x)], 0))
     return tf.ensure_shape(stacked, [_group.size, *x.shape] if x.shape.rank is not None else None)

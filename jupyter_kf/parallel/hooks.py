@@ -24,7 +24,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
 
 from ..errors import SpecError
-from . import agreement, callbacks, files, gradients, keras_steps, layers, rows, sharing, stop
+from . import agreement, callbacks, files, gradients, keras_steps, layers, rows, sharing, stop, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,7 @@ def install() -> None:
             "Set KERAS_BACKEND=tensorflow before Keras is imported."
         )
     stop.install()
+    watch.start()
     _replace(tf.GradientTape, "gradient", gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
     _replace(tf, "gradients", gradients.graph_hook)
@@ -82,6 +83,7 @@ def uninstall() -> None:
     while _replaced:
         setattr(*_replaced.pop())
     stop.uninstall()
+    watch.end()
 
 
 def _replace(owner: Any, name: str, hook: Callable[[Any], Any]) -> None:

@@ -78,12 +78,14 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
         arrival = unpack(folder, sys.modules["__main__"].__dict__)
     link.say("started")
     finished = perform(arrival.value, output, link)
+    if joined:
+        from ..parallel import watch
+
+        watch.check()
     if finished.error is not None and is_peer_lost(finished.error):
         return finished
     if joined and finished.error is None:
-        from ..parallel import agree
-
-        agree(arrival.variables())
+        _agree(arrival)
     if place.rank == 0:
         with tempfile.TemporaryDirectory() as scratch:
             target = store.local(job_path(spec.name, OUTCOME)) or Path(scratch)
@@ -94,6 +96,17 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
         # Last: an outcome counts from the moment that it has its summary.
         store.put_json(job_path(spec.name, OUTCOME, SUMMARY), _summary(finished, link))
     return finished
+
+
+def _agree(arrival: Any) -> None:
+    """Refuse a result that differs between ranks, also when they do not all come to this point."""
+    from ..parallel import agree, watch
+
+    try:
+        agree(arrival.variables())
+    except Exception:
+        watch.check()
+        raise
 
 
 def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> bool:

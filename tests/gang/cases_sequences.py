@@ -10,8 +10,7 @@ import tensorflow as tf
 from keras import layers as L  # noqa: N812
 from keras import ops
 
-from tests.gang.cases_guides import end
-from tests.gang.scenes import crossentropy, images, numbers, sequences, table
+from tests.gang.scenes import crossentropy, end, images, numbers, sequences, table
 
 
 class Experts(L.Layer):

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.gang.compare import differences
 from tests.gang.gang import Failure, Gang, GangBroken
-from tests.gang.items import ITEMS, Item
+from tests.gang.items import AS_HERE, ITEMS, Item
 from tests.gang.scenes import ROWS
 
 SIZES = (2, 3)
@@ -27,7 +27,8 @@ rows. Shown is the largest difference of weights, optimizer slots, history, metr
 to the largest value of the same array (at least 1). *even*: all batches are full. *uneven*: the last one has
 5 rows. *empty*: it has 1 row, so that replicas are left without one. The bar is 1e-6 unless the row says why.
 *shared*: the replicas share out the rows of model calls. *whole*: each computes the whole batch, since rows
-depend on each other or nothing can be cut: right, but not faster; the job says so.
+depend on each other or nothing can be cut: right, but not faster; the job says so. *refused*: an error, which
+the row asserts.
 
 Written by `python -m tests.gang.fidelity docs/fidelity.md`; the same rows are tests.
 """
@@ -35,6 +36,8 @@ Written by `python -m tests.gang.fidelity docs/fidelity.md`; the same rows are t
 
 def measure(item: Item, want: Any, answers: list[Any]) -> dict[str, dict[str, float]] | str:
     """The differences by shape and part, the worst replica's; or what went wrong."""
+    if item.error:
+        return _refusal(item, want, answers)
     if isinstance(want, Failure):
         return f"one process fails: {want.type}: {want.message[:300]}"
     found: dict[str, dict[str, float]] = {}
@@ -46,6 +49,14 @@ def measure(item: Item, want: Any, answers: list[Any]) -> dict[str, dict[str, fl
                 parts = found.setdefault(shape, {})
                 parts[part] = max(parts.get(part, 0.0), value)
     return found
+
+
+def _refusal(item: Item, want: Any, answers: list[Any]) -> dict[str, dict[str, float]] | str:
+    """No difference when all replicas, and one process where that is said, end with the item's error."""
+    for got in answers if item.why != AS_HERE else [want, *answers]:
+        if not isinstance(got, Failure) or item.error not in got.message:
+            return f"not refused: {got}"[:300]
+    return {shape: {"error": 0.0} for shape in ROWS}
 
 
 def main(page: str, *only: str) -> int:
@@ -85,6 +96,8 @@ class Row:
 
     def line(self) -> str:
         """A row of the page's table."""
+        if self.item.error and self.right:
+            return f"| {self.item.name} | refused |" + " |" * len(SIZES) * len(ROWS) + f" {self.item.why} |"
         cells = [
             f"{self.found[size][shape]:.0e}" if isinstance(self.found[size], dict) else "failed"  # type: ignore[index]
             for size in SIZES

@@ -19,6 +19,11 @@ class Item:
     whole: bool = False
     bar: float = BAR
     why: str = ""
+    error: str = ""
+    """Part of the message of the error that all replicas must end with; ``why`` says of which kind."""
+
+
+AS_HERE = "an error, as in one process"
 
 
 def _items() -> list[Item]:
@@ -26,6 +31,10 @@ def _items() -> list[Item]:
 
     def add(group: str, module: str, *names: str, **options: Any) -> None:
         items.extend(Item(group, n.replace("_", " "), f"{module}:{n}", **options) for n in names)
+
+    def refused(name: str, error: str, why: str) -> None:
+        case = f"cases_refused:{name.replace(' ', '_')}"
+        items.append(Item("Refused", name, case, why=why, error=error))
 
     add("Input", "cases_fit", "in_numpy", "in_pandas", "in_dataset", "in_unseeded_shuffle", "in_generator")
     add("Input", "cases_fit", "in_pydataset", "in_dicts")
@@ -35,17 +44,18 @@ def _items() -> list[Item]:
         "Options of fit", "cases_fit", "epochs_and_steps", "steps_per_execution", "run_eagerly", "jit_compile"
     )
     add("Options of fit", "cases_fit", "on_batch")
-    add("Losses", "cases_fit", "loss_sum", "loss_mean_with_sample_weight", "loss_none", "loss_across_rows")
-    add("Losses", "cases_fit", "regularisers", "activity_regulariser", "add_loss_mean", "add_loss_sum")
-    add("Losses", "cases_fit", "add_loss_maximum", whole=True)
-    add("Metrics", "cases_fit", "metrics_many", "metric_own", "logs_by_batch")
+    add("Losses", "cases_compile", "loss_sum", "loss_mean", "loss_mean_with_sample_weight", "loss_none")
+    add("Losses", "cases_compile", "loss_across_rows", "regularisers", "activity_regulariser")
+    add("Losses", "cases_compile", "add_loss_mean", "add_loss_sum")
+    add("Losses", "cases_compile", "add_loss_maximum", whole=True)
+    add("Metrics", "cases_compile", "metrics_many", "metric_own", "logs_by_batch")
     for name, options in OPTIMIZERS.items():
-        items.append(Item("Optimizers", name, "cases_fit:optimizer", options))
+        items.append(Item("Optimizers", name, "cases_compile:optimizer", options))
     half = {"bar": 2e-3, "why": "float16 rounds differently for another number of rows"}
     for dynamic in (False, True):
         name = f"mixed_float16, {'dynamic' if dynamic else 'no'} loss scaling"
-        items.append(Item("Optimizers", name, "cases_fit:mixed_precision", {"dynamic": dynamic}, **half))
-    add("Callbacks", "cases_fit", "callbacks_decide", "callbacks_write")
+        items.append(Item("Optimizers", name, "cases_compile:mixed_precision", {"dynamic": dynamic}, **half))
+    add("Callbacks", "cases_callbacks", "callbacks_decide", "callbacks_write", "tensorboard", "callback_own")
     items.append(
         Item(
             "Layers",
@@ -78,18 +88,13 @@ def _items() -> list[Item]:
         "Custom loops", "cases_loops", "loop_in_graph", "sparse_gradients", "own_accumulation", "tf_gradients"
     )
     add("Custom loops", "cases_loops", "raw", whole=True)
-    add(
-        "Real models",
-        "cases_models",
-        "resnet",
-        "transformer",
-        "gan",
-        "vae",
-        "vae_own_step",
-        "unet",
-        "two_towers",
-    )
-    add("Real models", "cases_models", "distillation", "wgan", "own_steps")
+    add("Real models", "cases_models", "resnet", "transformer", "unet", "two_towers", "distillation")
+    add("Real models", "cases_models", "own_steps")
+    add("Real models", "cases_generators", "gan", "vae", "vae_own_step", "wgan")
+    refused("class and sample weights", "class_weight", why=AS_HERE)
+    refused("rows do not match", "Data cardinality is ambiguous", why=AS_HERE)
+    refused("unknown rows do not match", "Compute it whole: with kf.whole()", why="refused, with the way out")
+    refused("derivative between outputs", "Compute the call whole", why="refused, with the way out")
     return items
 
 

@@ -59,6 +59,11 @@ def state(model: keras.Model) -> dict[str, Any]:
     }
 
 
+def end(model: Any, **more: Any) -> dict[str, Any]:
+    """What a cell leaves: the weights of ``model``, and more."""
+    return {"weights": [np.asarray(w) for w in model.get_weights()]} | more
+
+
 def by_shape(train: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
     """``train(rows)`` for each shape in turn; what is learned from one is where the next begins."""
     return {shape: train(rows) for shape, rows in ROWS.items()}

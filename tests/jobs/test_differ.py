@@ -1,0 +1,111 @@
+"""Programs whose replicas go different ways end in bounded time and say so; slow ones are waited for."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import jupyter_kf as kf
+from jupyter_kf.parallel.stop import ReplicasDiffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.gang
+
+_BOUND = 60.0
+
+
+def rank() -> int:
+    here = kf.JobEnvironment.current()
+    assert here is not None
+    return here.rank
+
+
+def step_of(width: int = 1) -> Callable[[], float]:
+    """A training step of a small model."""
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(width)])
+    model.compile("sgd", "mse")
+    x = np.ones((8, 4), "float32")
+    return lambda: float(model.train_on_batch(x, x[:, :width]))
+
+
+def more_steps_on_one(more: int) -> None:
+    step = step_of()
+    for _ in range(2 + more * rank()):
+        step()
+
+
+def different_steps() -> None:
+    one, other = step_of(1), step_of(3)
+    one()
+    if rank():
+        other()
+    else:
+        one()
+
+
+def other_steps_at_last() -> int:
+    """What stands between steps takes longer on one rank than a lost one has."""
+    step, made = step_of(), 0
+    for _ in range(2):
+        step()
+        made += 1
+        time.sleep(4 * rank())
+    return made
+
+
+def as_long_as_all_agree() -> int:
+    step, made, begin = step_of(), 0, time.monotonic()
+    while kf.mean(time.monotonic() - begin + rank() * 0.3) < 0.6:
+        step()
+        made += 1
+    return made
+
+
+def raises_in_training() -> None:
+    step = step_of()
+    for made in range(1000):
+        if made == 3 and rank() == 1:
+            raise ValueError("rank 1 has a bad file")
+        step()
+
+
+@pytest.mark.parametrize("more", [1, -1], ids=["rank 1", "rank 0"])
+def test_a_rank_that_makes_more_steps_is_told(more: int) -> None:
+    _refused(more_steps_on_one, more, says=f"Replica {int(more < 0)} came to the end of the program")
+
+
+def test_ranks_in_different_steps_are_told() -> None:
+    _refused(different_steps, says="came to different operations")
+
+
+def _refused(work: Callable[..., Any], *args: Any, says: str) -> None:
+    with kf.Executor(workers=2) as executor, pytest.raises(kf.JobFailed, match=says) as caught:
+        executor.submit(work, *args).result(_BOUND)
+    assert isinstance(caught.value.__cause__, ReplicasDiffer)
+    assert "kf.mean(" in str(caught.value.__cause__)
+
+
+def test_a_slow_rank_is_waited_for() -> None:
+    with kf.Executor(workers=2) as executor:
+        assert executor.submit(other_steps_at_last).result(_BOUND) == 2
+
+
+def test_a_loop_by_the_clock_ends_alike_when_all_decide() -> None:
+    with kf.Executor(workers=2) as executor:
+        assert executor.submit(as_long_as_all_agree).result(_BOUND) > 0
+
+
+def test_an_error_on_one_rank_ends_the_training_of_the_others() -> None:
+    job = kf.Executor(workers=2).submit(raises_in_training)
+    with pytest.raises(kf.JobFailed, match="rank 1 has a bad file") as caught:
+        job.result(_BOUND)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert job.status.reason.startswith("Rank 1 raised ValueError")
