@@ -45,6 +45,8 @@ class Options:
     def spec(self, stem: str) -> JobSpec:
         """Make the specification; `SpecError` for a wrong name, number or profile."""
         profile = find(self.profile) if self.profile else None
+        if profile:
+            profile.check_replicas(self.workers)
         return JobSpec(
             name=check_job_name(self.name) if self.name else new_job_name(stem),
             replicas=self.workers,

@@ -29,6 +29,7 @@ class Profile(Record):
     ``pod_overrides`` is merged into the specification of each replica's pod on Kubernetes: node
     selector, tolerations, and whatever else the cluster wants. ``store_secret`` names the Secret
     whose entries, configuration files of fsspec, give replicas access to a store that is a URL.
+    ``hosts`` is the only number of replicas that a job may have, as a TPU slice has so many hosts.
     """
 
     name: str
@@ -38,11 +39,20 @@ class Profile(Record):
     resources: Resources = field(default_factory=Resources)
     queue: str = ""
     store_secret: str = ""
+    hosts: int = 0
     pod_overrides: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name:
             raise SpecError("A profile needs a name.")
+
+    def check_replicas(self, replicas: int) -> None:
+        """Raise `SpecError` if a job of this profile cannot have so many replicas."""
+        if self.hosts and replicas != self.hosts:
+            raise SpecError(
+                f"The profile {self.name!r} is a slice of {self.hosts} hosts: it takes {self.hosts} workers, "
+                f"not {replicas}."
+            )
 
 
 def catalogue() -> tuple[Profile, ...]:

@@ -299,3 +299,10 @@ def _pod(job):
 
 def _container(job):
     return _pod(job)["containers"][0]
+
+
+def test_tolerations_are_added_to_those_there():
+    base = {"tolerations": [{"key": "node", "operator": "Exists"}]}
+    changes = {"tolerations": [{"key": "gpu"}, {"key": "node", "operator": "Exists"}]}
+    merged = manifests.merge(base, changes)
+    assert merged == {"tolerations": [{"key": "node", "operator": "Exists"}, {"key": "gpu"}]}

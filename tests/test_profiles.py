@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jupyter_kf.errors import SpecError
+from jupyter_kf.executor import Options
 from jupyter_kf.profiles import PROFILES_VARIABLE, Profile, catalogue, find, parse
 from jupyter_kf.spec import Resources
 
@@ -100,3 +101,11 @@ def test_find_names_what_there_is(monkeypatch):
 def test_a_profile_goes_through_json():
     for profile in parse(json.dumps(ENTRIES)):
         assert Profile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
+
+
+def test_a_slice_takes_as_many_workers_as_it_has_hosts(monkeypatch):
+    monkeypatch.setenv(PROFILES_VARIABLE, json.dumps([{"name": "v6e", "hosts": 4}]))
+
+    assert Options(workers=4, profile="v6e").spec("cell").replicas == 4
+    with pytest.raises(SpecError, match="slice of 4 hosts: it takes 4 workers, not 2"):
+        Options(workers=2, profile="v6e").spec("cell")

@@ -194,11 +194,16 @@ def pod_host(spec: JobSpec, index: int) -> str:
 
 
 def merge(base: Any, changes: Any, key: str = "") -> Any:
-    """Merge as a strategic merge patch does: dicts by key, known lists by name, null takes away."""
+    """Merge as a strategic merge patch does: dicts by key, known lists by name, null takes away.
+
+    Tolerations are added to those there, as there is no name by which one could replace another.
+    """
     if isinstance(base, dict) and isinstance(changes, dict):
         kept = {k: v for k, v in base.items() if k not in changes}
         changed = {k: merge(base.get(k), v, k) for k, v in changes.items() if v is not None}
         return {k: (kept | changed)[k] for k in [*base, *changes] if k in kept or k in changed}
+    if key == "tolerations" and isinstance(base, list) and isinstance(changes, list):
+        return base + [each for each in changes if each not in base]
     if key in _MERGE_KEYS and isinstance(base, list) and isinstance(changes, list):
         name = _MERGE_KEYS[key]
         news = {entry[name]: entry for entry in changes}
