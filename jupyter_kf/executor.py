@@ -41,6 +41,7 @@ class Options:
     profile: str = ""
     name: str = ""
     start_timeout: float = 120.0
+    checkpoint: float | str | None = None
 
     def spec(self, stem: str) -> JobSpec:
         """Make the specification; `SpecError` for a wrong name, number or profile."""
@@ -57,7 +58,21 @@ class Options:
             notebook=os.environ.get("JPY_SESSION_NAME", ""),
             created=time.time(),
             start_timeout=self.start_timeout,
+            checkpoint=seconds(self.checkpoint),
         )
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(given: float | str | None) -> float | None:
+    """Read a length of time such as 60, ``"60s"``, ``"5m"`` or ``"1.5h"``; `SpecError` for anything else."""
+    if not isinstance(given, str):
+        return None if given is None else float(given)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", given)
+    if found is None:
+        raise SpecError(f"{given!r} is no length of time: write 60s, 5m or 1h.")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 class Executor:
@@ -75,9 +90,11 @@ class Executor:
         *,
         profile: str = "",
         start_timeout: float = 120.0,
+        checkpoint: float | str | None = None,
         backend: Backend | None = None,
     ) -> None:
-        self._options = Options(workers, profile, start_timeout=start_timeout)
+        """``checkpoint`` (``"60s"``) is how often ``model.fit`` is kept, to go on from after a loss."""
+        self._options = Options(workers, profile, "", start_timeout, checkpoint)
         self._options.spec("check")  # wrong options are told now, not at the first submit
         self.backend = backend or connect()
         self._jobs: list[Job] = []

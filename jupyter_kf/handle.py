@@ -16,7 +16,7 @@ from .errors import JobCancelled, JobFailed, NotFound, SpecError
 from .logs import LogReader, as_text
 from .outcome import Outcome, read_failure
 from .spec import JobState
-from .store import APPLIED, OUTCOME, PAYLOAD, job_path
+from .store import APPLIED, CHECKPOINT, OUTCOME, PAYLOAD, job_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -137,7 +137,7 @@ class Job:
             return
         # The live objects have it all now: what travelled is not needed any more.
         self.backend.store.put_json(job_path(self.name, APPLIED), {"applied": time.time()})
-        for part in (PAYLOAD, OUTCOME):
+        for part in (PAYLOAD, OUTCOME, CHECKPOINT):
             self.backend.store.delete(job_path(self.name, part))
         self._captured = self._namespace = None
         sent.pop((self.backend.store.url, self.name), None)

@@ -44,6 +44,7 @@ class KFMagics(Magics):
     @argument("-d", "--detach", action="store_true", help="return at once; job.apply() brings the results")
     @argument("-q", "--quiet", action="store_true", help="show no job card, only the cell's own output")
     @argument("--start-timeout", type=float, default=120.0, help="seconds the replicas may take to start")
+    @argument("-c", "--checkpoint", help="how often model.fit is kept, such as 60s, to go on after a loss")
     @argument("-h", "--help", action="store_true", help="show this and do nothing")
     @cell_magic("kf")
     def kf_cell(self, line: str, cell: str) -> Job | None:
@@ -104,7 +105,7 @@ class KFMagics(Magics):
                 return jobs()
 
     def _submit(self, args: argparse.Namespace, body: str) -> Job:
-        options = Options(args.workers, args.profile, args.name, args.start_timeout)
+        options = Options(args.workers, args.profile, args.name, args.start_timeout, args.checkpoint)
         options.spec("check")
         number = len(self.shell.history_manager.input_hist_parsed) - 1
         shown = f"%%kf\n{body}"

@@ -12,6 +12,7 @@ others to know.
               logs/rank-0.log  text and records, see `jupyter_kf.logs`
               requests/        interrupt, cancel: asked for, not yet done
               attempt.json     how often it was begun again, on a cluster
+              checkpoint/      where its training is taken up when it begins again
               applied.json     when its results were written into the live objects
               outcome/         what travels back; complete as soon as it has its summary.json
     graphs/NAME/VERSION/       a stored graph
@@ -43,6 +44,7 @@ SUMMARY = "summary.json"
 LOGS = "logs"
 REQUESTS = "requests"
 ATTEMPT = "attempt.json"
+CHECKPOINT = "checkpoint"
 APPLIED = "applied.json"
 
 

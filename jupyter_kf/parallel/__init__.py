@@ -29,7 +29,7 @@ _HOME = {
     "uses_own_strategy": "hooks",
     "whole": "sharing",
 }
-_MODULES = ("collective", "report", "rows", "stop", "watch")
+_MODULES = ("collective", "report", "resume", "rows", "stop", "watch")
 
 __all__ = ["agree", "distribute", "install", "mean", "uninstall", "uses_own_strategy", "whole"]
 

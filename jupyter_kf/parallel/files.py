@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from ..errors import JobError
-from . import collective
+from . import collective, resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +24,14 @@ def by_rank_0(answer: str | None) -> Callable[[Any], Any]:
 
     def hook(original: Callable[..., Any]) -> Callable[..., Any]:
         def write(*args: Any, **kwargs: Any) -> Any:
+            given = dict(zip(("", answer), args, strict=False)) | kwargs
+            if resume.passing_over():  # it was written by an earlier attempt
+                return given[answer] if answer else None
             if collective.world_size() == 1 or tf.inside_function() or _writing:
                 return original(*args, **kwargs)
             if collective.rank():
                 if not int(collective.add(tf.constant(0))):
                     raise JobError("Rank 0 could not write a file; its own error says why.")
-                given = dict(zip(("", answer), args, strict=False)) | kwargs
                 return given[answer] if answer else None
             return _write(original, args, kwargs)
 

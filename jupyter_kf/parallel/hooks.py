@@ -24,7 +24,19 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
 
 from ..errors import SpecError
-from . import agreement, callbacks, files, gradients, keras_steps, layers, rows, sharing, stop, watch
+from . import (
+    agreement,
+    callbacks,
+    files,
+    gradients,
+    keras_steps,
+    layers,
+    resume,
+    rows,
+    sharing,
+    stop,
+    watch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,8 +68,13 @@ def install() -> None:
     _replace(TensorFlowTrainer, "make_train_function", keras_steps.early_slots_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
     _replace(Trainer, "_resolve_auto_jit_compile", lambda original: lambda self: False)
+    _replace(TensorFlowTrainer, "fit", resume.fit_hook)
+    _replace(TensorFlowTrainer, "_make_function", resume.function_hook)
+    _replace(Trainer, "_get_metrics_result_or_logs", resume.metrics_hook)
     _replace(CallbackList, "__init__", callbacks.hook)
+    _replace(CallbackList, "on_train_begin", resume.begin_hook)
     _replace(CallbackList, "on_train_batch_end", callbacks.batch_hook)
+    _replace(CallbackList, "on_train_batch_end", resume.batch_hook)
     _replace(CallbackList, "on_epoch_end", callbacks.epoch_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
     _replace(saving_api, "save_model", files.by_rank_0("filepath"))

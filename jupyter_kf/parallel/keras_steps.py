@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras.src.backend.common.name_scope import name_scope
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 
-from . import collective, report, sharing, stop
+from . import collective, report, resume, sharing, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,9 @@ class Steps:
             result = step(*args)
         if tf.executing_eagerly():
             stop.check()
-        elif collective.rank() == 0:
+            return result
+        resume.check_graph(tf.compat.v1.get_default_graph())
+        if collective.rank() == 0:
             report.graph(getattr(step, "__name__", "step"), tf.compat.v1.get_default_graph())
         return result
 

@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import logs
 from ..errors import SpecError
 from ..spec import JobSpec, JobState
 from ..store import OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
+from .child import PEER_LOST
 from .ports import Ports
 from .slots import Place
 from .supervisor import Supervisor
@@ -23,6 +25,9 @@ from .supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .child import Child
+
+ATTEMPTS = 4
 _TURN = 0.1
 
 
@@ -56,9 +61,10 @@ def run_job(url: str, name: str, runtime: str, held: Sequence[int] = ()) -> None
                 reason = "Cancelled while it waited."
                 status.write(state=JobState.CANCELLED, reason=reason, finished=time.time())
                 return
-            with contextlib.closing(Ports(Path(runtime) / "ports", spec.replicas)) as ports:
-                close = [*held, *place.fds(), *ports.fds()]
-                _run_gang(store, spec, status, ports.numbers, close)
+            close = [*held, *place.fds()]
+            gang = _run_attempts(store, spec, status, Path(runtime) / "ports", close)
+            replicas = [r.to_dict() for r in gang.replicas()]
+            status.write(replicas=replicas, finished=time.time(), **_verdict(store, gang))
     except Exception as err:
         reason = f"The supervisor failed: {err}"
         status.write(state=JobState.FAILED, reason=reason, finished=time.time())
@@ -76,12 +82,47 @@ def _wait_for_slots(store: ArtifactStore, spec: JobSpec, place: Place, status: _
     return True
 
 
-def _run_gang(
-    store: ArtifactStore, spec: JobSpec, status: _Status, ports: Sequence[int], close: Sequence[int]
-) -> None:
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    gang = Supervisor(store, spec, addresses, range(spec.replicas))
+def _run_attempts(
+    store: ArtifactStore, spec: JobSpec, status: _Status, ports_folder: Path, close: Sequence[int]
+) -> Supervisor:
+    """Run the gang, and again where it was lost and can be taken up from a checkpoint; give the last."""
+    for attempt in range(ATTEMPTS):
+        with contextlib.closing(Ports(ports_folder, spec.replicas)) as ports:
+            addresses = [f"127.0.0.1:{port}" for port in ports.numbers]
+            gang = Supervisor(store, spec, addresses, range(spec.replicas), attempt)
+            _run_gang(gang, status, [*close, *ports.fds()])
+        first = gang.first_failure
+        if not spec.checkpoint or first is None or not _is_lost(store, gang, first):
+            break
+        if attempt + 1 < ATTEMPTS:
+            again = (
+                f"Rank {first.rank} {first.reason()}: all begin again, attempt {attempt + 2} of {ATTEMPTS}."
+            )
+            status.write(state=JobState.PENDING, reason=again)
+            _note(store, spec.name, again)
+    return gang
 
+
+def _is_lost(store: ArtifactStore, gang: Supervisor, first: Child) -> bool:
+    """Whether another attempt may end better: no rank said why it failed, and nobody wanted the end."""
+    if gang.cancelled or store.has(job_path(gang.spec.name, OUTCOME, SUMMARY)):
+        return False
+    return (
+        not first.failure
+        and first.exit_code is not None
+        and (first.exit_code < 0 or first.exit_code == PEER_LOST)
+    )
+
+
+def _note(store: ArtifactStore, name: str, text: str) -> None:
+    log = _open_log(store, name, 0)
+    try:
+        os.write(log, logs.encode({"kind": "note", "text": text}))
+    finally:
+        os.close(log)
+
+
+def _run_gang(gang: Supervisor, status: _Status, close: Sequence[int]) -> None:
     def changed() -> None:
         replicas = [r.to_dict() for r in gang.replicas()]
         if gang.running:
@@ -91,12 +132,10 @@ def _run_gang(
             status.write(reason="Starting its replicas.", replicas=replicas)
 
     try:
-        gang.start(lambda rank: _open_log(store, spec.name, rank), close)
+        gang.start(lambda rank: _open_log(gang.store, gang.spec.name, rank), close)
         gang.watch(changed)
     finally:
         gang.close()
-    replicas = [r.to_dict() for r in gang.replicas()]
-    status.write(replicas=replicas, finished=time.time(), **_verdict(store, gang))
 
 
 def _open_log(store: ArtifactStore, name: str, rank: int) -> int:

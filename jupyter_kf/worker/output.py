@@ -25,10 +25,13 @@ class _Stream(io.TextIOBase):
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.as_records = False
+        self.muted = False
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if self.muted:
+            return len(text)
         if self.as_records:
             _write(1, logs.encode({"kind": "stderr", "text": text}))
         elif logs.MARK in text:
@@ -58,6 +61,10 @@ class Output:
         sys.stdout = self.out
         sys.stderr = self.err
 
+    def mute(self, muted: bool = True) -> None:
+        """Show nothing of the user's code, as it was shown before, or show it again."""
+        self.out.muted = self.err.muted = muted
+
     def begin(self) -> None:
         """Mark the start of the user's code."""
         self.err.as_records = True
@@ -65,12 +72,15 @@ class Output:
 
     def end(self) -> None:
         """Mark the end of the user's code."""
+        self.mute(False)
         self._send_step()
         self.record("end")
         self.err.as_records = False
 
     def record(self, kind: str, **values: Any) -> None:
         """Write one record."""
+        if self.out.muted and kind not in ("begin", "note"):
+            return
         _write(1, logs.encode({"kind": kind, **values}))
 
     def report(self, event: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ def run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, control: soc
 
 
 def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> Finished:
-    joined = _join(spec, place, output, link)
+    joined = _join(store, spec, place, output, link)
     from ..capture import unpack
 
     link.start()
@@ -109,9 +109,9 @@ def _agree(arrival: Any) -> None:
         raise
 
 
-def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> bool:
+def _join(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> bool:
     """Find the peers and put the hooks in place, where there are peers and the user wants them."""
-    if place.world_size == 1 or spec.own_strategy:
+    if spec.own_strategy or (place.world_size == 1 and not spec.checkpoint):
         return False
     from ..parallel import collective, install, report, stop
 
@@ -119,11 +119,23 @@ def _join(spec: JobSpec, place: JobEnvironment, output: Output, link: Link) -> b
     if place.rank == 0:
         report.to(output.report)
     install()
+    if spec.checkpoint:
+        _keep_checkpoints(store, spec, place, output)
     from ..capture.tensorflow import let_seed_stand_for_none
 
     let_seed_stand_for_none()
     link.stop = stop.request
     return True
+
+
+def _keep_checkpoints(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output) -> None:
+    from ..parallel import resume
+    from .checkpoint import Checkpoints
+
+    assert spec.checkpoint
+    kept = Checkpoints(store, spec.name, output)
+    save = kept.save if place.rank == 0 else None
+    resume.use(resume.Keeper(spec.checkpoint, save, kept.load(), kept.taken_up))
 
 
 @contextmanager

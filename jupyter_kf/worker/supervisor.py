@@ -125,9 +125,9 @@ class Supervisor:
 
     def replicas(self) -> tuple[Replica, ...]:
         """Give the state of each rank."""
+        node = os.uname().nodename
         return tuple(
-            Replica(c.rank, _state_of(c), c.reason(), node=os.uname().nodename, exit_code=c.exit_code)
-            for c in self.children
+            Replica(c.rank, _state_of(c), c.reason(), self._attempt, node, c.exit_code) for c in self.children
         )
 
     @property
