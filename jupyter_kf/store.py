@@ -10,7 +10,7 @@ others to know.
               payload/         what travels in
               status.json      what the local supervisor last saw
               logs/rank-0.log  text and records, see `jupyter_kf.logs`
-              requests/        interrupt, cancel: asked for, not yet done
+              requests/        interrupt, cancel, checkpoint: asked for, not yet done
               attempt.json     how often it was begun again, on a cluster
               checkpoint/      where its training is taken up when it begins again
               applied.json     when its results were written into the live objects

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 _LATEST = "latest.json"
 
 
+def latest(store: ArtifactStore, name: str) -> int:
+    """Give the number of a job's last checkpoint, 0 where there is none."""
+    path = job_path(name, CHECKPOINT, _LATEST)
+    return int(store.get_json(path)["number"]) if store.has(path) else 0
+
+
 class Checkpoints:
     """The checkpoints of one job, as one rank sees them."""
 
     def __init__(self, store: ArtifactStore, name: str, output: Output) -> None:
         self._store, self._name, self._output = store, name, output
-        self._number = self._latest()
+        self._number = latest(store, name)
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep ``state``; what was kept before goes."""
@@ -57,7 +63,3 @@ class Checkpoints:
     def taken_up(self) -> None:
         """Show again what is printed."""
         self._output.mute(False)
-
-    def _latest(self) -> int:
-        path = job_path(self._name, CHECKPOINT, _LATEST)
-        return int(self._store.get_json(path)["number"]) if self._store.has(path) else 0

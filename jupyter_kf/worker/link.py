@@ -22,12 +22,14 @@ class Link:
     """One end of the control socket, with a thread that listens.
 
     ``stop`` asks the running training to stop at the same step on all ranks; where there is no
-    such step, the main thread gets the KeyboardInterrupt that a local cell would get.
+    such step, the main thread gets the KeyboardInterrupt that a local cell would get. ``keep`` asks for a
+    checkpoint after this step.
     """
 
     def __init__(self, control: socket.socket, stop: Callable[[], None] | None = None) -> None:
         self._control = control
         self.stop = stop
+        self.keep: Callable[[], None] = lambda: None
         self.interrupted = False
         self._over = threading.Event()
         self._killing = threading.Lock()
@@ -51,6 +53,8 @@ class Link:
     def _listen(self) -> None:
         with contextlib.suppress(ConnectionResetError):
             while data := self._control.recv(4096):
+                if b"checkpoint" in data:
+                    self.keep()
                 if b"interrupt" in data and not self.interrupted:
                     self.interrupted = True
                     self._interrupt()

@@ -26,7 +26,7 @@ from .work import Finished, perform
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..spec import JobSpec
     from ..store import ArtifactStore
@@ -120,7 +120,7 @@ def _join(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Ou
         report.to(output.report)
     install()
     if spec.checkpoint:
-        _keep_checkpoints(store, spec, place, output)
+        link.keep = _keep_checkpoints(store, spec, place, output)
     from ..capture.tensorflow import let_seed_stand_for_none
 
     let_seed_stand_for_none()
@@ -128,7 +128,10 @@ def _join(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Ou
     return True
 
 
-def _keep_checkpoints(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output) -> None:
+def _keep_checkpoints(
+    store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Output
+) -> Callable[[], None]:
+    """Let training be kept and taken up; gives what asks for a checkpoint."""
     from ..parallel import resume
     from .checkpoint import Checkpoints
 
@@ -136,6 +139,8 @@ def _keep_checkpoints(store: ArtifactStore, spec: JobSpec, place: JobEnvironment
     kept = Checkpoints(store, spec.name, output)
     save = kept.save if place.rank == 0 else None
     resume.use(resume.Keeper(spec.checkpoint, save, kept.load(), kept.taken_up))
+    want: Callable[[], None] = resume.want
+    return want
 
 
 @contextmanager

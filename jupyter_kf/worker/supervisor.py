@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import BackendError
 from ..spec import JobState, Replica
 from ..store import REQUESTS, ArtifactStore, job_path
+from .checkpoint import latest
 from .child import PEER_LOST, Child
 from .environment import JobEnvironment
 from .system import adopt_orphans, kill_descendants
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _PEERS_GRACE = 6.0
 _TERM_GRACE = 5.0
 _TICK = 0.1
+# A host that ends gives 30 s in all.
+_KEEP_GRACE = 15.0
 # A store that is not a folder is asked over a network.
 _REMOTE_TICK = 1.0
 
@@ -61,6 +64,9 @@ class Supervisor:
         self._ask_at = 0.0
         self._stop_at: float | None = None
         self._kill_at: float | None = None
+        self._told_to_end = False
+        self._leave_at: float | None = None
+        self._kept_before = 0
         self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wake_write = wake_write
 
@@ -69,7 +75,7 @@ class Supervisor:
         adopt_orphans()
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._cancel)
+        signal.signal(signal.SIGTERM, self._tell_to_end)
         self._start_by = time.monotonic() + self.spec.start_timeout
         for rank in self._ranks:
             log = open_log(rank)
@@ -112,6 +118,7 @@ class Supervisor:
                 return
             self._listen()
             self._take_requests()
+            self._leave()
             self._bound(bool(lost()))
 
     def close(self, spare: Collection[int] = ()) -> None:
@@ -186,15 +193,40 @@ class Supervisor:
             return
         self._ask_at = time.monotonic() + (_TICK if self.store.local() else _REMOTE_TICK)
         with contextlib.suppress(BackendError):  # a store that does not answer is asked again
-            if self.store.has(job_path(self.spec.name, REQUESTS, "cancel")):
+            if self._is_asked("cancel"):
                 self.cancelled = True
-            if not self._interrupted and self.store.has(job_path(self.spec.name, REQUESTS, "interrupt")):
+            if not self._interrupted and self._is_asked("interrupt"):
                 self._interrupted = True
-                for child in self.children:
-                    child.tell("interrupt")
+                self._tell("interrupt")
+            if self.spec.checkpoint and 0 in self._ranks and self._is_asked("checkpoint"):
+                self.store.delete(job_path(self.spec.name, REQUESTS, "checkpoint"))
+                self._tell("checkpoint")
 
-    def _cancel(self, *_: object) -> None:
-        self.cancelled = True
+    def _is_asked(self, what: str) -> bool:
+        return self.store.has(job_path(self.spec.name, REQUESTS, what))
+
+    def _tell(self, what: str) -> None:
+        for child in self.children:
+            child.tell(what)
+
+    def _tell_to_end(self, *_: object) -> None:
+        self._told_to_end = True
+
+    def _leave(self) -> None:
+        """Told to end by the host: at once, or when the training was kept where that is asked for."""
+        if not self._told_to_end or self.cancelled:
+            return
+        if not self.spec.checkpoint or not self.running:
+            self.cancelled = True
+            return
+        now, name = time.monotonic(), self.spec.name
+        with contextlib.suppress(BackendError):
+            if self._leave_at is None:
+                self._leave_at = now + _KEEP_GRACE
+                self._kept_before = latest(self.store, name)
+                self.store.put(job_path(name, REQUESTS, "checkpoint"), b"")
+            self.cancelled = latest(self.store, name) != self._kept_before
+        self.cancelled = self.cancelled or now > (self._leave_at or now)
 
 
 def _state_of(child: Child) -> JobState:

@@ -116,6 +116,19 @@ def test_a_training_goes_on_after_a_loss(workers: int, rank: int, tmp_path: Path
     assert not it.store.has(job_path(it.job.name, CHECKPOINT))
 
 
+def test_a_host_that_ends_has_the_training_kept_first() -> None:
+    made, store = model(), connect().store
+    job = kf.Executor(workers=2, checkpoint="1h").submit(made.fit, X, Y, epochs=100_000, verbose=0)
+    try:
+        wait_until(lambda: len(job.metrics()) > 0, "it trains", 90)
+        os.kill(store.get_json(job_path(job.name, STATUS))["pid"], signal.SIGTERM)
+        wait_until(job.done, "the end", 60)
+    finally:
+        job.cancel()
+    assert job.cancelled()
+    assert store.get_json(job_path(job.name, CHECKPOINT, "latest.json"))["number"] == 1
+
+
 def test_own_callbacks_are_refused_before_a_step_is_trained() -> None:
     made = model()
 
