@@ -33,7 +33,7 @@ DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 
 @dataclass
 class _Group:
-    """The replicas that work together; ``begun`` orders and counts their collectives, and sums up their keys."""
+    """The replicas that work together; ``begun`` orders and counts their collectives and sums their keys."""
 
     rank: int = 0
     size: int = 1
