@@ -57,11 +57,11 @@ chromium:
 
 # jupyverse brings a JupyterLab of its own, which must not lie over ours.
 jupyverse: $(VENV)/jupyverse/.installed
-$(VENV)/jupyverse/.installed: $(STAMP)
+$(VENV)/jupyverse/.installed: $(STAMP) tests/constraints-jupyverse.txt
 	@echo "== Making a second environment for the test in jupyverse"
 	@$(PYTHON) -m venv $(VENV)/jupyverse
 	@$(VENV)/jupyverse/bin/python -m pip install --quiet --disable-pip-version-check \
-		'jupyverse[jupyterlab,noauth]' -e '.[jupyverse]'
+		-c tests/constraints-jupyverse.txt 'jupyverse[jupyterlab,noauth]' -e '.[jupyverse]'
 	@touch $@
 
 test-unit: env  ## run the quick tests: no notebook, no training

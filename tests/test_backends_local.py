@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_kf.backends import warm
+from jupyter_kf.backends.base import Availability
 from jupyter_kf.backends.local import LocalBackend
 from jupyter_kf.errors import BackendError, NotFound
 from jupyter_kf.locks import is_held
@@ -59,6 +60,7 @@ async def _until_reason(rig, name: str, words: str) -> None:
 async def test_jobs_that_do_not_fit_wait_in_line_and_say_so(rig):
     await rig.submit("first", "go on", replicas=2)
     await rig.until("first", JobState.RUNNING)
+    assert await rig.backend.availability() == Availability(0, 2)
     await rig.submit("second", "go on", replicas=2)
     await _until_reason(rig, "second", "Waiting for 2 of this machine's 2 slots, number 1 in line.")
     await rig.submit("third", replicas=1)
@@ -70,6 +72,9 @@ async def test_jobs_that_do_not_fit_wait_in_line_and_say_so(rig):
     await rig.backend.cancel("second")
 
     assert (await rig.backend.wait("third", 30)).state is JobState.SUCCEEDED
+    async with asyncio.timeout(15):  # its supervisor ends a moment later
+        while await rig.backend.availability("any profile") != Availability(2, 2):
+            await asyncio.sleep(0.05)
 
 
 async def test_a_job_larger_than_the_machine_takes_all_of_it(rig):

@@ -60,6 +60,36 @@ def test_an_answer_that_is_no_status_is_told_as_it_is(body):
     assert str(error_of(502, body)) == (body or "status 502")
 
 
+def _event(name, at, message, count=1, **more):
+    about = {"kind": "Pod" if "-0-" in name else "Job", "name": name}
+    return {"involvedObject": about, "message": message, "count": count, "lastTimestamp": at, **more}
+
+
+async def test_events_of_a_job_and_of_its_pods_are_told(store, monkeypatch):
+    backend = KubernetesBackend(store, placement=Placement(image="x"))
+    job = {"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:01Z"}}
+    told = [
+        _event("a-0-x7k2p", "2026-01-01T00:00:03Z", "no room", 4, reason="FailedScheduling"),
+        _event("a", "2026-01-01T00:00:02Z", "Created pod", reason="SuccessfulCreate"),
+        _event("a", "2026-01-01T00:00:00Z", "of an earlier job of this name"),
+        _event("a-b", "2026-01-01T00:00:02Z", "of another job"),
+        _event("a-b-0-x7k2p", "2026-01-01T00:00:02Z", "of another job's pod"),
+    ]
+    told[1] |= {"lastTimestamp": None, "eventTime": "2026-01-01T00:00:02.500000Z"}
+
+    async def get(kind, name):
+        return job
+
+    async def events(kind):
+        return {"items": told}
+
+    monkeypatch.setattr(backend.api, "get", get)
+    monkeypatch.setattr(backend.api, "list", events)
+    first, second = await backend.events("a")
+    assert (first.about, first.reason, first.time % 60) == ("Job a", "SuccessfulCreate", 2.5)
+    assert (second.about, second.message) == ("Pod a-0-x7k2p", "no room (4 times)")
+
+
 class Server:
     """Plays an API server: gives one list and then what a test puts into the watches."""
 

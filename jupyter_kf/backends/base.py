@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..errors import NotFound, SpecError
+from ..spec import Record
 from ..store import PAYLOAD, REQUESTS, SPEC, ArtifactStore, job_path
 
 if TYPE_CHECKING:
@@ -26,6 +27,24 @@ class JobEvent:
 
     kind: Literal["added", "modified", "removed"]
     status: JobStatus
+
+
+@dataclass(frozen=True)
+class Availability(Record):
+    """How many workers could start at once, of how many; None where the place cannot tell."""
+
+    free: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class PlaceEvent(Record):
+    """What the place itself said about a part of a job: ``time`` in seconds since the epoch."""
+
+    time: float
+    about: str
+    reason: str
+    message: str
 
 
 class Backend(ABC):
@@ -110,6 +129,14 @@ class Backend(ABC):
     async def manifests(self, spec: JobSpec) -> str:
         """Give what `launch` would make in the place's own language, where it has one."""
         raise SpecError(f"Jobs of the backend {self.name!r} have no manifests; those on Kubernetes have.")
+
+    async def events(self, name: str) -> tuple[PlaceEvent, ...]:
+        """Give what the place has said about a job, the oldest first, where it speaks at all."""
+        raise SpecError(f"The backend {self.name!r} tells no events; Kubernetes does.")
+
+    async def availability(self, profile: str = "") -> Availability:
+        """Tell what is free for workers of a profile; that it is not known is not that nothing is."""
+        return Availability()
 
     async def interrupt(self, name: str) -> None:
         """Ask a running job to stop after its present step and to bring back what it has."""

@@ -18,7 +18,8 @@ from ..profiles import find
 from ..store import APPLIED, ArtifactStore, job_path, log_path
 from . import manifests
 from .apiserver import ApiServer, Conflict
-from .base import Backend, JobEvent
+from .base import Backend, JobEvent, PlaceEvent
+from .events import events_of
 from .manifests import CANCELLED_ANNOTATION, CONTAINER, INDEX_LABEL, JOB_LABEL, USER_LABEL
 from .mirror import REFUSALS, Mirror, statuses
 from .placement import Placement, read_own_pod, told
@@ -127,6 +128,12 @@ class KubernetesBackend(Backend):
         if not is_job_name(name):
             raise NotFound(f"No job can have the name {name!r}.")
         return await self.api.get("jobs", name)
+
+    async def events(self, name: str) -> tuple[PlaceEvent, ...]:
+        """Give what the cluster said about the Job and its pods, for as long as the cluster keeps it."""
+        job = await self._get_job(name)
+        told = (await self.api.list("events")).get("items") or []
+        return tuple(events_of(job, told))
 
     def _with_applied(self, status: JobStatus) -> JobStatus:
         if status.state.finished and self.store.has(job_path(status.name, APPLIED)):

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import BackendError, NotFound, SpecError
 from ..locks import hold, is_held, make_held
 from ..names import is_job_name
+from ..slots import capacity, free
 from ..spec import JobSpec, JobState, JobStatus
 from ..store import APPLIED, LOGS, OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
 from . import warm
-from .base import Backend, JobEvent
+from .base import Availability, Backend, JobEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -128,6 +129,10 @@ class LocalBackend(Backend):
             for r in last.replicas
         )
         return dataclasses.replace(last, state=state, reason=reason, replicas=replicas)
+
+    async def availability(self, profile: str = "") -> Availability:
+        """All profiles share this machine's slots."""
+        return Availability(await asyncio.to_thread(free, warm.runtime_folder()), capacity())
 
     async def watch(self) -> AsyncIterator[JobEvent]:
         known: dict[str, JobStatus] = {}

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import threading
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import NotFound, SpecError
@@ -97,7 +98,7 @@ class MemoryBackend(Backend):
 
     async def cancel(self, name: str) -> None:
         if not self._find(name).state.finished:
-            self.tell(name, JobState.CANCELLED, "Cancelled.")
+            self.tell(name, JobState.CANCELLED, "Cancelled.", at=time.time())
 
     async def delete(self, name: str) -> None:
         await self.cancel(name)

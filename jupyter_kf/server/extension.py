@@ -14,6 +14,7 @@ from ..backends import BACKEND_VARIABLE, connect
 from ..backends.base import Backend
 from ..errors import SpecError
 from ..store import STORE_VARIABLE, ArtifactStore
+from . import tensorboard
 from .handlers import routes
 from .live import Feed
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("job.v1.yaml")
 SCHEMA_ID = "urn:jupyter-kf:job:v1"
-FEATURES = ("manifests", "events", "availability")
+FEATURES = ("manifests", "events")
 AUTOLOAD_VARIABLE = "JUPYTER_KF_AUTOLOAD"
 
 
@@ -95,6 +96,7 @@ class JobsExtension(ExtensionApp):
 
     async def stop_extension(self) -> None:
         await self.feed.stop()
+        tensorboard.forget()
 
     def _make_backend(self) -> Backend:
         name, store = self.backend or None, ArtifactStore(self.store or None)

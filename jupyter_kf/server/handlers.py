@@ -6,6 +6,7 @@ table below; a handler never makes one up.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import functools
@@ -22,6 +23,7 @@ from ..errors import BackendError, Forbidden, JobError, JupyterKFError, NotFound
 from ..logs import LogReader, as_text
 from ..names import check_job_name
 from ..profiles import catalogue
+from . import tensorboard
 from .socket import AUTH_RESOURCE, LiveSocket
 
 if TYPE_CHECKING:
@@ -187,8 +189,10 @@ class ExtraHandler(KFHandler):
         status = await self.backend.get(name)
         if what not in self.feed.features:
             raise NotFound(f"The {self.backend.name} backend has no {what}.")
-        tell = getattr(self.backend, what)
-        self.finish({what: await tell(status.spec if what == "manifests" else name)})
+        if what == "manifests":
+            self.finish({what: await self.backend.manifests(status.spec)})
+        else:
+            self.finish({what: [event.to_dict() for event in await self.backend.events(name)]})
 
 
 class ProfilesHandler(KFHandler):
@@ -197,6 +201,25 @@ class ProfilesHandler(KFHandler):
     @endpoint
     async def get(self) -> None:
         self.finish({"profiles": [profile.to_dict() for profile in catalogue()]})
+
+
+class AvailabilityHandler(KFHandler):
+    """``GET availability``: the free places by profile, under the empty name those without one."""
+
+    @endpoint
+    async def get(self) -> None:
+        names = ["", *(profile.name for profile in catalogue())]
+        known = {name: (await self.backend.availability(name)).to_dict() for name in names}
+        self.finish({"availability": known})
+
+
+class TensorBoardHandler(KFHandler):
+    """``GET jobs/NAME/tensorboard``: where TensorBoard shows the job's event files."""
+
+    @endpoint
+    async def get(self, name: str) -> None:
+        status = await self.backend.get(name)
+        self.finish({"url": await asyncio.to_thread(tensorboard.show, status)})
 
 
 def _metrics(items: Any) -> list[Any]:
@@ -241,12 +264,14 @@ def routes(feed: Feed, window: int) -> list[tuple[str, type[Any], dict[str, Any]
     rest: list[tuple[str, type[Any]]] = [
         ("jobs", JobsHandler),
         ("profiles", ProfilesHandler),
+        ("availability", AvailabilityHandler),
         (f"jobs/{NAME}", JobHandler),
         (f"jobs/{NAME}/(?P<action>cancel|delete|interrupt)", ActionHandler),
         (f"jobs/{NAME}/logs", LogHandler),
         (rf"jobs/{NAME}/log\.txt", DownloadHandler),
         (f"jobs/{NAME}/metrics", MetricsHandler),
         (f"jobs/{NAME}/graphs", GraphsHandler),
+        (f"jobs/{NAME}/tensorboard", TensorBoardHandler),
         (f"jobs/{NAME}/(?P<what>manifests|events)", ExtraHandler),
     ]
     live = (r"/jupyter-kf/ws", LiveSocket, {**given, "window": window})

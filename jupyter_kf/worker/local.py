@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from ..errors import SpecError
+from ..slots import Place
 from ..spec import JobSpec, JobState
 from ..store import OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
 from .child import PEER_LOST
 from .ports import Ports
-from .slots import Place
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:

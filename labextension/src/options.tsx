@@ -5,8 +5,9 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { format, IJobLine } from './magic';
-import { useProfiles } from './profiles';
-import type { Requests } from './request';
+import type { JobsModel } from './model';
+import type { IPlaces } from './request';
+import { freeText, usePlaces, useProfiles } from './profiles';
 
 export interface IChoice {
   /** The line to put on the cell. */
@@ -22,7 +23,7 @@ const NAME = '[a-z0-9]([a-z0-9\\-]{0,55}[a-z0-9])?';
 export function openOptions(
   cell: Cell,
   line: IJobLine,
-  requests: Requests,
+  model: JobsModel,
   trans: TranslationBundle
 ): Promise<IChoice> {
   return new Promise(resolve => {
@@ -41,7 +42,7 @@ export function openOptions(
       }
     };
     const widget = ReactWidget.create(
-      <Options line={line} requests={requests} trans={trans} close={close} />
+      <Options line={line} model={model} trans={trans} close={close} />
     );
     widget.node.setAttribute('role', 'dialog');
     widget.node.setAttribute('aria-label', trans.__('How this cell runs'));
@@ -61,13 +62,14 @@ function place(widget: Widget, cell: Cell): void {
 
 function Options(props: {
   line: IJobLine;
-  requests: Requests;
+  model: JobsModel;
   trans: TranslationBundle;
   close: (choice: IChoice) => void;
 }): JSX.Element {
   const { trans, close } = props;
   const [line, setLine] = React.useState(props.line);
-  const profiles = useProfiles(props.requests);
+  const profiles = useProfiles(props.model.requests);
+  const places = usePlaces(props.model, true);
   const set = (change: Partial<IJobLine>): void =>
     setLine({ ...line, ...change });
   const named = profiles.some(profile => profile.name === line.profile);
@@ -110,6 +112,9 @@ function Options(props: {
           }
         />
       </label>
+      <p className="jp-kf-free" role="status">
+        {freeText(trans, places[line.profile ?? ''])}
+      </p>
       {profiles.length > 0 || line.profile ? (
         <label>
           {trans.__('Profile')}
@@ -125,6 +130,8 @@ function Options(props: {
             {profiles.map(profile => (
               <option key={profile.name} value={profile.name}>
                 {profile.title || profile.name}
+                {known(places[profile.name]) &&
+                  ` (${freeText(trans, places[profile.name])})`}
               </option>
             ))}
           </select>
@@ -176,6 +183,10 @@ function Options(props: {
       </div>
     </form>
   );
+}
+
+function known(places: IPlaces | undefined): boolean {
+  return (places?.free ?? null) !== null;
 }
 
 /** Tab goes round inside the popover. */

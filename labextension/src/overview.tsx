@@ -6,11 +6,14 @@ import type { Requests } from './request';
 import type { JobStatus } from './wire';
 import { moment } from './words';
 
+const ASK_AGAIN = 10_000; // milliseconds, while the job may begin to write
+
 export function Overview(props: {
+  requests: Requests;
   job: JobStatus;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { job, trans } = props;
+  const { requests, job, trans } = props;
   const { spec } = job;
   const now = Date.now() / 1000;
   const at = (seconds: number | null): string =>
@@ -36,8 +39,46 @@ export function Overview(props: {
             </React.Fragment>
           ))}
       </dl>
-      <Replicas {...props} />
+      <Replicas job={job} trans={trans} />
+      <TensorBoard requests={requests} job={job} trans={trans} />
     </>
+  );
+}
+
+/** Opens TensorBoard where the job wrote event files and the server can show them. */
+function TensorBoard(props: {
+  requests: Requests;
+  job: JobStatus;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { requests, job, trans } = props;
+  const name = job.spec.name;
+  const [url, setUrl] = React.useState('');
+  const [why, setWhy] = React.useState(trans.__('Asking…'));
+  React.useEffect(() => {
+    let wanted = true;
+    const ask = (): void => {
+      requests.tensorboard(name).then(
+        found => wanted && (setUrl(found), setWhy('')),
+        (error: Error) => wanted && setWhy(error.message)
+      );
+    };
+    ask();
+    const timer = job.finished === null ? setInterval(ask, ASK_AGAIN) : 0;
+    return () => {
+      wanted = false;
+      clearInterval(timer);
+    };
+  }, [requests, name, job.finished]);
+  return (
+    <div className="jp-kf-toolbar">
+      <Action
+        label={trans.__('Open TensorBoard')}
+        why={why || undefined}
+        onClick={() => window.open(url, '_blank', 'noopener')}
+      />
+      {why && <span className="jp-kf-why">{why}</span>}
+    </div>
   );
 }
 
@@ -109,34 +150,5 @@ export function Code(props: {
         {job.spec.source || trans.__('This job was not made from a cell.')}
       </pre>
     </>
-  );
-}
-
-export function Extra(props: {
-  requests: Requests;
-  name: string;
-  what: string;
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { requests, name, what, trans } = props;
-  const [text, setText] = React.useState(trans.__('Asking…'));
-  React.useEffect(() => {
-    let wanted = true;
-    requests.extra(name, what).then(
-      value =>
-        wanted &&
-        setText(
-          typeof value === 'string' ? value : JSON.stringify(value, null, 2)
-        ),
-      (error: Error) => wanted && setText(error.message)
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [requests, name, what]);
-  return (
-    <pre className="jp-kf-code" tabIndex={0} aria-label={what}>
-      {text}
-    </pre>
   );
 }

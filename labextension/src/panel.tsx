@@ -38,11 +38,23 @@ export class JobsPanel extends ReactWidget {
     this.update();
   }
 
+  protected onAfterHide(msg: Message): void {
+    super.onAfterHide(msg);
+    this.update();
+  }
+
   protected render(): JSX.Element {
     const { _model: model, _trans: trans, _actions: actions } = this;
     return (
       <UseSignal signal={model.changed} shouldUpdate={() => this.isVisible}>
-        {() => <Panel model={model} trans={trans} actions={actions} />}
+        {() => (
+          <Panel
+            model={model}
+            trans={trans}
+            actions={actions}
+            visible={this.isVisible}
+          />
+        )}
       </UseSignal>
     );
   }
@@ -54,8 +66,9 @@ function Panel(props: {
   model: JobsModel;
   trans: TranslationBundle;
   actions: IPanelActions;
+  visible: boolean;
 }): JSX.Element {
-  const { model, trans, actions } = props;
+  const { model, trans, actions, visible } = props;
   const [filter, setFilter] = React.useState('');
   const [grouping, setGrouping] = React.useState<Grouping>('none');
   const [chosen, setChosen] = React.useState<ReadonlySet<string>>(new Set());
@@ -98,7 +111,7 @@ function Panel(props: {
         trans={trans}
         empty={emptyText(trans, model, filter)}
       />
-      <Profiles requests={model.requests} trans={trans} />
+      <Profiles model={model} trans={trans} visible={visible} />
     </>
   );
 }

@@ -34,7 +34,7 @@ export function Plot(props: {
       return;
     }
     const chart = new uPlot(
-      options(curve, series),
+      options(curve, series, trans),
       aligned(curve, series),
       node
     );
@@ -71,7 +71,11 @@ export function Plot(props: {
   );
 }
 
-function options(curve: string, series: MetricSeries[]): uPlot.Options {
+function options(
+  curve: string,
+  series: MetricSeries[],
+  trans: TranslationBundle
+): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: () => colour('--jp-ui-font-color1'),
     grid: { stroke: () => colour('--jp-border-color2'), width: 1 },
@@ -82,7 +86,7 @@ function options(curve: string, series: MetricSeries[]): uPlot.Options {
     height: HEIGHT,
     scales: { x: { time: false } },
     series: [
-      { label: 'step' },
+      { label: trans.__('step') },
       ...series.map((s, i) => ({
         label: series.length > 1 ? s.job : curve,
         stroke: () => colour(COLOURS[i % COLOURS.length]),

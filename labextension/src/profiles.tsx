@@ -1,7 +1,12 @@
-/* What the administrator offers; shown only where there is something. */
+/* What the administrator offers, and how much of it is free now. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { IProfile, Requests } from './request';
+import type { JobsModel } from './model';
+import type { IPlaces, IProfile, Requests } from './request';
+
+const PAUSE = 2000; // milliseconds at least between two questions for free places
+
+export type Places = Record<string, IPlaces>;
 
 /** The profiles of this server, asked for once. */
 export function useProfiles(requests: Requests): IProfile[] {
@@ -19,22 +24,72 @@ export function useProfiles(requests: Requests): IProfile[] {
   return profiles;
 }
 
+/** The free places by profile, asked for anew when jobs have changed; never while hidden. */
+export function usePlaces(model: JobsModel, visible: boolean): Places {
+  const [places, setPlaces] = React.useState<Places>({});
+  React.useEffect(() => {
+    if (!visible) {
+      return;
+    }
+    let wanted = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const ask = (): void => {
+      timer = undefined;
+      model.requests.places().then(
+        found => wanted && setPlaces(found),
+        () => wanted && setPlaces({}) // then they are not known
+      );
+    };
+    const changed = (): void => {
+      timer ??= setTimeout(ask, PAUSE);
+    };
+    ask();
+    model.changed.connect(changed);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+      model.changed.disconnect(changed);
+    };
+  }, [model, visible]);
+  return places;
+}
+
+/** What is free, in words; that it is not known is said, and is not nothing. */
+export function freeText(
+  trans: TranslationBundle,
+  places: IPlaces | undefined
+): string {
+  const { free = null, total = null } = places ?? {};
+  if (free === null) {
+    return trans.__('free places not known');
+  }
+  return total === null
+    ? trans._n('%1 place free', '%1 places free', free)
+    : trans.__('%1 of %2 places free', free, total);
+}
+
 export function Profiles(props: {
-  requests: Requests;
+  model: JobsModel;
   trans: TranslationBundle;
-}): JSX.Element | null {
-  const profiles = useProfiles(props.requests);
+  visible: boolean;
+}): JSX.Element {
+  const { model, trans, visible } = props;
+  const profiles = useProfiles(model.requests);
+  const places = usePlaces(model, visible);
   if (!profiles.length) {
-    return null;
+    return <p className="jp-kf-profiles">{freeText(trans, places[''])}</p>;
   }
   return (
-    <details className="jp-kf-profiles">
-      <summary>{props.trans.__('Profiles')}</summary>
+    <details className="jp-kf-profiles" open>
+      <summary>{trans.__('Profiles')}</summary>
       <dl>
         {profiles.map(profile => (
           <React.Fragment key={profile.name}>
-            <dt>{profile.name}</dt>
-            <dd>{profile.title || profile.description}</dd>
+            <dt>{profile.title || profile.name}</dt>
+            <dd>
+              {profile.description && <span>{profile.description}</span>}
+              <span>{freeText(trans, places[profile.name])}</span>
+            </dd>
           </React.Fragment>
         ))}
       </dl>

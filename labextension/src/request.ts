@@ -16,6 +16,20 @@ export interface IProfile {
   description: string;
 }
 
+/** How many workers could start now, of how many; null where the backend cannot tell. */
+export interface IPlaces {
+  free: number | null;
+  total: number | null;
+}
+
+/** What the cluster said about a part of a job. */
+export interface IPlaceEvent {
+  time: number;
+  about: string;
+  reason: string;
+  message: string;
+}
+
 export interface IGraph {
   title: string;
   nodes: GraphNode[];
@@ -32,6 +46,13 @@ export class Requests {
 
   async profiles(): Promise<IProfile[]> {
     return (await this._fetch<{ profiles: IProfile[] }>('profiles')).profiles;
+  }
+
+  /** Free places by the name of a profile, under the empty name those without one. */
+  async places(): Promise<Record<string, IPlaces>> {
+    const path = 'availability';
+    return (await this._fetch<{ availability: Record<string, IPlaces> }>(path))
+      .availability;
   }
 
   async act(name: string, action: Action): Promise<void> {
@@ -61,10 +82,21 @@ export class Requests {
     return (await this._fetch<{ graphs: IGraph[] }>(path)).graphs;
   }
 
-  /** What only some backends can tell: manifests, events. */
-  async extra(name: string, what: string): Promise<unknown> {
-    const path = `jobs/${encodeURIComponent(name)}/${what}`;
-    return (await this._fetch<Record<string, unknown>>(path))[what];
+  async manifests(name: string): Promise<string> {
+    const path = `jobs/${encodeURIComponent(name)}/manifests`;
+    return (await this._fetch<{ manifests: string }>(path)).manifests;
+  }
+
+  async events(name: string): Promise<IPlaceEvent[]> {
+    const path = `jobs/${encodeURIComponent(name)}/events`;
+    return (await this._fetch<{ events: IPlaceEvent[] }>(path)).events;
+  }
+
+  /** Where TensorBoard shows the job; an error says why it cannot. */
+  async tensorboard(name: string): Promise<string> {
+    const path = `jobs/${encodeURIComponent(name)}/tensorboard`;
+    const { url } = await this._fetch<{ url: string }>(path);
+    return URLExt.join(this.settings.baseUrl, url);
   }
 
   downloadUrl(name: string, rank: number | 'all'): string {

@@ -15,7 +15,6 @@ export namespace CommandIDs {
   export const cancelJob = 'jupyter-kf:cancel-job';
   export const interruptJob = 'jupyter-kf:interrupt-job';
   export const deleteJob = 'jupyter-kf:delete-job';
-  export const applyJob = 'jupyter-kf:apply-job';
 }
 
 export const IJobs = new Token<JobsModel>(

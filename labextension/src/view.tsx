@@ -7,7 +7,8 @@ import { Graphs } from './graphs';
 import { LogView } from './logview';
 import { MetricsView } from './metricsview';
 import { isFinished, JobsModel } from './model';
-import { Code, Extra, Overview } from './overview';
+import { Events, Manifests } from './extras';
+import { Code, Overview } from './overview';
 import type { JobStatus } from './wire';
 import { readyText } from './words';
 
@@ -141,18 +142,19 @@ function Tab(props: IViewProps): JSX.Element {
     case 'code':
       return <Code job={job} trans={trans} copy={props.actions.copy} />;
     case 'manifests':
-    case 'events':
       return (
-        <Extra
-          key={tab}
+        <Manifests
           requests={model.requests}
           name={job.spec.name}
-          what={tab}
           trans={trans}
         />
       );
+    case 'events':
+      return (
+        <Events requests={model.requests} name={job.spec.name} trans={trans} />
+      );
     default:
-      return <Overview job={job} trans={trans} />;
+      return <Overview requests={model.requests} job={job} trans={trans} />;
   }
 }
 

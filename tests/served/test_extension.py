@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from jupyter_kf.backends.base import PlaceEvent
 from jupyter_kf.backends.memory import MemoryBackend
 from jupyter_kf.errors import BackendError
 from jupyter_kf.server.extension import SCHEMA, SCHEMA_ID, JobsExtension
@@ -91,17 +92,22 @@ async def test_the_watch_comes_back_and_pages_hear_why(make_server: Callable[...
 
 
 class Telling(MemoryBackend):
-    """Has manifests."""
+    """Has manifests and events."""
+
+    async def events(self, name: str) -> tuple[PlaceEvent, ...]:
+        return (PlaceEvent(2.0, f"Job {name}", "Created", "Created its pods"),)
 
     async def manifests(self, spec: JobSpec) -> str:
         return f"name: {spec.name}"
 
 
-async def test_manifests_where_the_backend_has_them(make_server: Callable[..., Any]) -> None:
+async def test_manifests_and_events_where_the_backend_has_them(make_server: Callable[..., Any]) -> None:
     served, stop = await make_server(JobsExtension={"backend": f"{__name__}.Telling"})
     await served.submit("night")
     assert await served.json("jobs/night/manifests") == {"manifests": "name: night"}
-    assert (await read(await served.socket()))["features"] == ["manifests"]
+    [event] = (await served.json("jobs/night/events"))["events"]
+    assert event == {"time": 2.0, "about": "Job night", "reason": "Created", "message": "Created its pods"}
+    assert (await read(await served.socket()))["features"] == ["manifests", "events"]
     await stop()
 
 

@@ -12,6 +12,7 @@ import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
+from jupyter_kf.backends.base import Availability
 from jupyter_kf.errors import BackendError, Forbidden, JobFailed, SpecError
 from jupyter_kf.logs import encode
 from jupyter_kf.server.handlers import routes
@@ -181,6 +182,19 @@ async def test_profiles_are_the_catalogue(served: Served, monkeypatch: pytest.Mo
     assert (await served.fetch("profiles")).code == 400
 
 
+async def test_what_is_not_known_is_not_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = {"free": None, "total": None}
+    assert await served.json("availability") == {"availability": {"": unknown}}
+    monkeypatch.setenv("JUPYTER_KF_PROFILES", '[{"name": "a100"}, {"name": "cpu"}]')
+
+    async def some(profile: str) -> Availability:
+        return Availability(free=3, total=8) if profile == "cpu" else Availability()
+
+    monkeypatch.setattr(served.backend, "availability", some)
+    known = {"": unknown, "a100": unknown, "cpu": {"free": 3, "total": 8}}
+    assert await served.json("availability") == {"availability": known}
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -220,6 +234,9 @@ async def test_errors_become_codes_by_the_table(
         ("jobs/night%0d%0aX-Evil:1/log.txt", 400),
         ("jobs/" + "a" * 5000, 400),
         ("jobs/night/manifests", 404),
+        ("jobs/night/events", 404),
+        ("jobs/night/tensorboard", 404),
+        ("jobs/nobody/tensorboard", 404),
         ("jobs/night/secrets", 404),
     ],
 )

@@ -74,7 +74,7 @@ export const cellPlugin: JupyterFrontEndPlugin<void> = {
         }
         const source = cell.model.sharedModel.getSource();
         const line = read(source) ?? last.line();
-        const choice = await openOptions(cell, line, model.requests, trans);
+        const choice = await openOptions(cell, line, model, trans);
         const now = cell.model.sharedModel.getSource();
         if (choice.line) {
           cell.model.sharedModel.setSource(write(now, choice.line));

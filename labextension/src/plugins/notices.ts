@@ -8,7 +8,16 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { isFinished, JobsModel } from '../model';
 import { CommandIDs, DOMAIN, IJobs, SETTINGS_ID } from '../tokens';
+import type { JobState } from '../wire';
 import { duration, elapsed, stateWord } from '../words';
+
+const TYPES: Record<JobState, Notification.TypeOptions> = {
+  PENDING: 'info',
+  RUNNING: 'info',
+  SUCCEEDED: 'success',
+  FAILED: 'error',
+  CANCELLED: 'info'
+};
 
 export const noticesPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-kf:notices',
@@ -24,13 +33,20 @@ export const noticesPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const settings = await registry.load(SETTINGS_ID);
+    const told = new Set<string>();
     model.transition.connect((_, { job }) => {
       const least = settings.get('notifyAfter').composite as number;
       const took = elapsed(job, Date.now() / 1000) ?? 0;
-      if (!isFinished(job.state) || least < 0 || took < least) {
+      const name = job.spec.name;
+      if (
+        !isFinished(job.state) ||
+        least < 0 ||
+        took < least ||
+        told.has(name)
+      ) {
         return;
       }
-      const name = job.spec.name;
+      told.add(name);
       const text = trans.__(
         'Job %1 %2 after %3.',
         name,
@@ -41,8 +57,10 @@ export const noticesPlugin: JupyterFrontEndPlugin<void> = {
         label: trans.__('Open'),
         callback: () => void app.commands.execute(CommandIDs.openJob, { name })
       };
-      const type = job.state === 'FAILED' ? 'error' : 'success';
-      Notification.emit(text, type, { actions: [open], autoClose: false });
+      Notification.emit(text, TYPES[job.state], {
+        actions: [open],
+        autoClose: false
+      });
     });
   }
 };

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ..locks import lock, make_held, open_lock
+from .locks import is_held, lock, make_held, open_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,11 @@ def capacity() -> int:
     """Give the number of replicas this machine runs at once: ``JUPYTER_KF_SLOTS``, else one a core."""
     text = os.environ.get(SLOTS_VARIABLE, "")
     return int(text) if text.isdigit() and int(text) > 0 else max(2, os.cpu_count() or 1)
+
+
+def free(folder: Path) -> int:
+    """Give the number of slots that nobody holds now, whoever may be in line for them."""
+    return sum(not is_held(folder / "slots" / str(number)) for number in range(capacity()))
 
 
 class Place:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from jupyter_kf.worker.slots import SLOTS_VARIABLE, Place, capacity
+from jupyter_kf.slots import SLOTS_VARIABLE, Place, capacity, free
 
 fork = multiprocessing.get_context("fork")
 
@@ -45,6 +45,18 @@ def test_slots_are_taken_and_given_back(line):
 
     first.close()
     assert second.take()
+
+
+def test_the_free_ones_are_counted_without_being_taken(line, tmp_path):
+    assert free(tmp_path) == 2
+    first, waiting = line(1), line(2)
+    assert first.take()
+    assert not waiting.take()
+    assert free(tmp_path) == 1
+    first.close()
+    assert free(tmp_path) == 2
+    assert waiting.take()
+    assert free(tmp_path) == 0
 
 
 def test_small_ones_run_side_by_side(line):
