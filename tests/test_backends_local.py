@@ -18,6 +18,7 @@ from jupyter_kf.backends.base import Availability
 from jupyter_kf.backends.local import LocalBackend
 from jupyter_kf.errors import BackendError, NotFound
 from jupyter_kf.locks import is_held
+from jupyter_kf.slots import free
 from jupyter_kf.spec import JobState
 from jupyter_kf.store import PAYLOAD, REQUESTS, SPEC, STATUS, job_path
 
@@ -57,7 +58,7 @@ async def _until_reason(rig, name: str, words: str) -> None:
 # The line
 
 
-async def test_jobs_that_do_not_fit_wait_in_line_and_say_so(rig):
+async def test_jobs_that_do_not_fit_wait_in_line_and_say_so(rig, runtime, eventually):
     await rig.submit("first", "go on", replicas=2)
     await rig.until("first", JobState.RUNNING)
     assert await rig.backend.availability() == Availability(0, 2)
@@ -72,9 +73,8 @@ async def test_jobs_that_do_not_fit_wait_in_line_and_say_so(rig):
     await rig.backend.cancel("second")
 
     assert (await rig.backend.wait("third", 30)).state is JobState.SUCCEEDED
-    async with asyncio.timeout(15):  # its supervisor ends a moment later
-        while await rig.backend.availability("any profile") != Availability(2, 2):
-            await asyncio.sleep(0.05)
+    eventually(lambda: free(runtime) == 2, "its supervisor does not free the slot")
+    assert await rig.backend.availability("any profile") == Availability(2, 2)
 
 
 async def test_a_job_larger_than_the_machine_takes_all_of_it(rig):
