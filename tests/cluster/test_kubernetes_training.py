@@ -170,6 +170,40 @@ def test_training_goes_on_equal_after_a_pod_is_lost(run):
     assert "all ranks begin again, attempt 2 of 4" in said
 
 
+def test_a_training_is_kept_when_its_pod_is_told_to_end(run):
+    """No checkpoint is due for an hour, so what is taken up was kept because the pod was told to end."""
+    said = run(
+        """
+        import time
+        one, two = make(), make()
+        class Slow(keras.utils.PyDataset):
+            def __len__(self):
+                return 30
+            def __getitem__(self, i):
+                time.sleep(0.1)
+                return x[i : i + 16], y[i : i + 16]
+        def fit(model):
+            return model.fit(Slow(), epochs=4, verbose=0, shuffle=False).history
+        with kf.Executor(workers=2, backend=place, checkpoint="1h") as executor:
+            job = executor.submit(fit, two)
+            for item in job.stream():
+                if isinstance(item, dict) and item.get("step", 0) >= 10:
+                    break
+            pods = kf.loop.run(place.api.list("pods", labelSelector="job-name=" + job.name))["items"]
+            name = next(p["metadata"]["name"] for p in pods if "-1-" in p["metadata"]["name"])
+            kf.loop.run(place.api.delete("pods", name, "Background"))
+            history = job.result(timeout=200)
+        expected = fit(one)
+        assert furthest(one, two) < 1e-6, furthest(one, two)
+        np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-6, atol=1e-6)
+        print([line for line in job.logs().splitlines() if "note" in line])
+        """
+    )
+
+    assert "Replica 1 was lost: all ranks begin again, attempt 2 of 4" in said
+    assert "Taken up at step" in said
+
+
 def test_an_error_is_raised_here_with_the_frames_from_there(run):
     said = run(
         """
