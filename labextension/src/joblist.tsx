@@ -18,7 +18,7 @@ export interface IJobListProps {
 }
 
 export function JobList(props: IJobListProps): JSX.Element {
-  const { rows, trans, empty } = props;
+  const { rows, chosen, choose, open, trans, empty } = props;
   if (!rows.length) {
     return <p className="jp-kf-empty">{empty}</p>;
   }
@@ -46,12 +46,15 @@ export function JobList(props: IJobListProps): JSX.Element {
             </div>
           ) : (
             <Row
-              {...props}
               key={row.spec.name}
               job={row}
-              style={style}
+              top={Number(style.top)}
               index={i}
               count={rows.length}
+              ticked={chosen.has(row.spec.name)}
+              choose={choose}
+              open={open}
+              trans={trans}
             />
           );
         }}
@@ -60,24 +63,26 @@ export function JobList(props: IJobListProps): JSX.Element {
   );
 }
 
-function Row(
-  props: IJobListProps & {
-    job: JobStatus;
-    style: React.CSSProperties;
-    index: number;
-    count: number;
-  }
-): JSX.Element {
-  const { job, style, chosen, choose, open, trans } = props;
+interface IRowProps {
+  job: JobStatus;
+  top: number;
+  index: number;
+  count: number;
+  ticked: boolean;
+  choose: (name: string, on: boolean) => void;
+  open: (name: string) => void;
+  trans: TranslationBundle;
+}
+
+/** One job; drawn anew only when something of it has changed. */
+const Row = React.memo(function Row(props: IRowProps): JSX.Element {
+  const { job, ticked, choose, open, trans } = props;
   const name = job.spec.name;
-  const made = moment(job.spec.created, Date.now() / 1000);
-  const notebook = job.spec.notebook.split('/').pop();
-  const facts = [made, notebook, readyText(trans, job), job.spec.profile];
   return (
     <div
       role="listitem"
       className="jp-kf-row"
-      style={style}
+      style={{ position: 'absolute', top: props.top, height: HEIGHT }}
       data-job={name}
       aria-setsize={props.count}
       aria-posinset={props.index + 1}
@@ -85,7 +90,7 @@ function Row(
       <input
         type="checkbox"
         aria-label={trans.__('Tick %1', name)}
-        checked={chosen.has(name)}
+        checked={ticked}
         onChange={event => choose(name, event.target.checked)}
       />
       <div className="jp-kf-row-text">
@@ -101,11 +106,19 @@ function Row(
         </div>
         <div className="jp-kf-row-facts" title={job.reason}>
           <State state={job.state} trans={trans} />{' '}
-          {job.reason || facts.filter(Boolean).join(' · ')}
+          {job.reason || factsOf(job, trans)}
         </div>
       </div>
     </div>
   );
+});
+
+function factsOf(job: JobStatus, trans: TranslationBundle): string {
+  const made = moment(job.spec.created, Date.now() / 1000);
+  const notebook = job.spec.notebook.split('/').pop();
+  return [made, notebook, readyText(trans, job), job.spec.profile]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** Up and down go from job to job. */

@@ -59,9 +59,10 @@ export class JobsModel implements IDisposable {
 
   /** All jobs, the newest first. */
   get jobs(): readonly JobStatus[] {
-    this._sorted ??= [...this._jobs.values()].sort(
-      (a, b) => b.spec.created - a.spec.created
-    );
+    this._order ??= [...this._jobs.values()]
+      .sort((a, b) => b.spec.created - a.spec.created)
+      .map(job => job.spec.name);
+    this._sorted ??= this._order.map(name => this._jobs.get(name)!);
     return this._sorted;
   }
 
@@ -108,9 +109,7 @@ export class JobsModel implements IDisposable {
       this._features = frame.features;
       this._trouble = frame.trouble;
     } else {
-      for (const name of frame.removed) {
-        this._jobs.delete(name);
-      }
+      frame.removed.forEach(name => this._remove(name));
       for (const job of frame.changed) {
         this._set(job);
       }
@@ -122,7 +121,7 @@ export class JobsModel implements IDisposable {
     const names = new Set(jobs.map(job => job.spec.name));
     for (const name of this._jobs.keys()) {
       if (!names.has(name)) {
-        this._jobs.delete(name);
+        this._remove(name);
       }
     }
     jobs.forEach(job => this._set(job));
@@ -132,9 +131,17 @@ export class JobsModel implements IDisposable {
   private _set(job: JobStatus): void {
     const old = this._jobs.get(job.spec.name);
     this._jobs.set(job.spec.name, job);
+    if (old?.spec.created !== job.spec.created) {
+      this._order = null;
+    }
     if (old && old.state !== job.state) {
       this._transition.emit({ job, from: old.state });
     }
+  }
+
+  private _remove(name: string): void {
+    this._jobs.delete(name);
+    this._order = null;
   }
 
   private _tell(): void {
@@ -146,6 +153,7 @@ export class JobsModel implements IDisposable {
   }
 
   private _jobs = new Map<string, JobStatus>();
+  private _order: string[] | null = null; // kept while no job comes or goes
   private _sorted: JobStatus[] | null = null;
   private _metrics = new Map<string, MetricSeries>();
   private _features: string[] = [];

@@ -72,6 +72,10 @@ function Panel(props: {
   const [filter, setFilter] = React.useState('');
   const [grouping, setGrouping] = React.useState<Grouping>('none');
   const [chosen, setChosen] = React.useState<ReadonlySet<string>>(new Set());
+  const choose = React.useCallback(
+    (name: string, on: boolean) => setChosen(old => toggled(old, name, on)),
+    []
+  );
   const jobs = arrange(trans, model.jobs, filter, grouping);
   const picked = model.jobs.filter(job => chosen.has(job.spec.name));
   return (
@@ -106,7 +110,7 @@ function Panel(props: {
       <JobList
         rows={jobs}
         chosen={chosen}
-        choose={(name, on) => setChosen(toggled(chosen, name, on))}
+        choose={choose}
         open={actions.open}
         trans={trans}
         empty={emptyText(trans, model, filter)}

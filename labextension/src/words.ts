@@ -62,15 +62,26 @@ export function duration(seconds: number): string {
   return `${large}:${String(small).padStart(2, '0')} ${unit}`;
 }
 
+const TIME: Intl.DateTimeFormatOptions = {
+  hour: '2-digit',
+  minute: '2-digit'
+};
+const DAY: Intl.DateTimeFormatOptions = {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric'
+};
+const formats = new Map<string, Intl.DateTimeFormat>(); // to make one takes long
+
 /** A moment as people say it; the time alone for today. */
 export function moment(seconds: number, now: number, locale?: string): string {
   const date = new Date(seconds * 1000);
   const today = new Date(now * 1000).toDateString() === date.toDateString();
-  return today
-    ? date.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString(locale, {
-        day: 'numeric',
-        month: 'short',
-        year: 'numeric'
-      });
+  const key = `${locale} ${today}`;
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.DateTimeFormat(locale, today ? TIME : DAY);
+    formats.set(key, format);
+  }
+  return format.format(date);
 }
