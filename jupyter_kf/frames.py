@@ -7,10 +7,13 @@ as that is known here; it holds no variables. Only names and numbers travel, nev
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 _MARK = "__replica_frame__"
+# A local call has no frames of what lies between the user's code and the libraries in a replica.
+_BETWEEN = str(Path(__file__).with_name("parallel"))
 
 
 def to_plain(traceback: TracebackType | None, start: str = "", skip: int = 0) -> list[list[Any]]:
@@ -18,13 +21,14 @@ def to_plain(traceback: TracebackType | None, start: str = "", skip: int = 0) ->
 
     Frames before the first of the file ``start`` are left out, if there is one, and ``skip`` more.
     """
-    rows = []
+    rows: list[list[Any]] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
         rows.append([code.co_filename, code.co_name, code.co_firstlineno, traceback.tb_lineno])
         traceback = traceback.tb_next
     first = next((i for i, row in enumerate(rows) if row[0] == start), None)
-    return rows if first is None else rows[first + skip :]
+    rows = rows if first is None else rows[first + skip :]
+    return [row for row in rows if not row[0].startswith(_BETWEEN)]
 
 
 def from_plain(rows: list[list[Any]]) -> TracebackType | None:

@@ -24,7 +24,7 @@ import uuid
 import weakref
 from typing import Any
 
-from jupyter_kf.capture import functions, objects, refusals
+from jupyter_kf.capture import closed, functions, objects, refusals
 from jupyter_kf.capture.kind import Kind
 
 _RLOCK = type(threading.RLock())
@@ -96,6 +96,8 @@ def kind_of(obj: Any) -> Kind | None:
         return _CLASS if functions.by_value(obj) else None
     if _stream(obj):
         return None
+    if closed.is_closed(obj):
+        return closed.CLOSED_FILE
     reason = refusals.refusal(obj)
     if reason is not None:
         raise refusals.Culprit(obj, *reason)

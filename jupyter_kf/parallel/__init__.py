@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agreement import agree
-    from .hooks import install, uninstall, uses_own_strategy
+    from .hooks import install, running, uninstall, uses_own_strategy
     from .sharing import distribute, mean, whole
 
 _HOME = {
@@ -25,13 +25,14 @@ _HOME = {
     "distribute": "sharing",
     "install": "hooks",
     "mean": "sharing",
+    "running": "hooks",
     "uninstall": "hooks",
     "uses_own_strategy": "hooks",
     "whole": "sharing",
 }
 _MODULES = ("collective", "report", "resume", "rows", "stop", "watch")
 
-__all__ = ["agree", "distribute", "install", "mean", "uninstall", "uses_own_strategy", "whole"]
+__all__ = ["agree", "distribute", "install", "mean", "running", "uninstall", "uses_own_strategy", "whole"]
 
 
 def __getattr__(name: str) -> Any:

@@ -30,10 +30,16 @@ def agree(variables: Iterable[Any]) -> None:
 
     Collective: every replica must call it, with the same variables in the same order.
     """
-    named = list(variables)
     if collective.world_size() == 1:
         return
     collective.mark(watch.END)
+    try:
+        _compare(list(variables))
+    finally:
+        collective.part()
+
+
+def _compare(named: list[Any]) -> None:
     sums = [len(named), *(_checksum(v) for v in named)]
     counts = collective.gather(tf.constant(sums[:1], tf.int64)).numpy()
     if (counts != counts[0]).any():

@@ -1,7 +1,7 @@
 """Keras's callbacks in a job: rank 0 reports progress and decides for all when to stop.
 
-Every replica runs every callback that does more than write. What a callback of the user's makes of the time
-or of a file may differ between them, so what it decides is taken from rank 0.
+Every replica runs every callback. What a callback of the user's makes of the time or of a file may differ
+between them, so what it decides is taken from rank 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras.src import utils
 
-from . import agreement, collective, files, report
+from . import agreement, collective, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,10 +42,9 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def hook(original: Callable[..., None]) -> Callable[..., None]:
-    """``CallbackList.__init__`` with progress reported from rank 0, and files written there."""
+    """``CallbackList.__init__`` with progress reported from rank 0."""
 
     def init(self: Any, callbacks: Any = None, *args: Any, **kwargs: Any) -> None:
-        callbacks = files.without_writers(callbacks)
         if collective.rank() == 0 and report.wanted():
             callbacks = [*(keras.tree.flatten(callbacks) if callbacks else []), Progress()]
         original(self, callbacks, *args, **kwargs)

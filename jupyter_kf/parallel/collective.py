@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from . import meeting
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HEARTBEAT_MS = 3000
+_PART_MS = 10_000
 _GROUP_KEY = 4242
 _KEY_SPACE = 2**27 - 1
 _LEADER = "/job:worker/replica:0/task:0"
@@ -37,6 +39,7 @@ class _Group:
 
     rank: int = 0
     size: int = 1
+    writer: int = 0
     begun: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,6 +57,11 @@ def world_size() -> int:
     return _group.size
 
 
+def writer() -> int:
+    """The first of the replicas on this one's host."""
+    return _group.writer
+
+
 def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
     """Joins the group of ``addresses`` (host:port by rank) within ``timeout`` seconds.
 
@@ -64,7 +72,8 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
         _bounded(rank, list(addresses), timeout)
         with tf.init_scope(), tf.device("/device:CPU:0"):
             _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name="collectives_begun")
-    _group.rank, _group.size = rank, len(addresses)
+    hosts = [address.rpartition(":")[0] for address in addresses]
+    _group.rank, _group.size, _group.writer = rank, len(addresses), hosts.index(hosts[rank])
 
 
 def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
@@ -106,7 +115,6 @@ def _start_runtime(rank: int, addresses: list[str]) -> None:
     """What MultiWorkerMirroredStrategy does to start the runtime, without the strategy (TensorFlow 2.21)."""
     from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
     from tensorflow.core.protobuf import cluster_pb2, tensorflow_server_pb2
-    from tensorflow.python.eager import context
 
     runtime = context.context()
     runtime.configure_collective_ops(collective_leader=_LEADER, device_filters=(f"/job:worker/task:{rank}",))
@@ -189,6 +197,12 @@ def gather(x: Any) -> tf.Tensor:
     )
     stacked = tf.reshape(blocks, tf.concat([[_group.size], tf.shape(x)], 0))
     return tf.ensure_shape(stacked, [_group.size, *x.shape] if x.shape.rank is not None else None)
+
+
+def part() -> None:
+    """Waits until all have come out of the last collective, whose end a process that is gone would spoil."""
+    with contextlib.suppress(tf.errors.OpError):  # whoever has gone is no longer waited for
+        context.context().wait_at_barrier(f"jupyter_kf/part/{begun()[0]}", _PART_MS)
 
 
 def leave() -> None:

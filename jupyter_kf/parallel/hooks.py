@@ -7,8 +7,10 @@ when an upgrade moves one of them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import threading
+import types
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,9 +18,7 @@ import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.callbacks.callback_list import CallbackList
 from keras.src.optimizers.base_optimizer import BaseOptimizer
-from keras.src.saving import saving_api
 from keras.src.trainers.trainer import Trainer
-from tensorflow.python.checkpoint import checkpoint
 from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import stateless_random_ops
@@ -27,7 +27,7 @@ from ..errors import SpecError
 from . import (
     agreement,
     callbacks,
-    files,
+    disk,
     gradients,
     keras_steps,
     layers,
@@ -36,10 +36,11 @@ from . import (
     sharing,
     stop,
     watch,
+    writes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _replaced: list[tuple[Any, str, Any]] = []
 _DRAWS = ("uniform", "normal", "truncated_normal")
@@ -77,11 +78,8 @@ def install() -> None:
     _replace(CallbackList, "on_train_batch_end", resume.batch_hook)
     _replace(CallbackList, "on_epoch_end", callbacks.epoch_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
-    _replace(saving_api, "save_model", files.by_rank_0("filepath"))
-    _replace(saving_api, "save_weights", files.by_rank_0("filepath"))
-    _replace(keras.callbacks.BackupAndRestore, "_save_model", files.by_rank_0(None))
-    _replace(keras.callbacks.BackupAndRestore, "on_train_end", files.by_rank_0(None))
-    _replace(checkpoint.TrackableSaver, "save", files.by_rank_0("file_prefix"))
+    for owner, name, hook in writes.hooks():
+        _replace(owner, name, hook)
     for name in _DRAWS:
         _replace(
             stateless_random_ops,
@@ -95,6 +93,16 @@ def install() -> None:
         tf.random.set_seed(agreement.seed(int.from_bytes(os.urandom(4), "big")))
 
 
+@contextlib.contextmanager
+def running(shell: Any = None) -> Iterator[None]:
+    """While the user's program runs, in IPython's ``shell`` where it is a cell: it has one disk."""
+    if _replaced:
+        for owner, name, hook in writes.of_shell(shell) if shell else ():
+            _replace(owner, name, hook)
+    with disk.shared():
+        yield
+
+
 def uninstall() -> None:
     """Puts everything back, for tests. Graphs traced in between keep what they hold."""
     while _replaced:
@@ -104,8 +112,11 @@ def uninstall() -> None:
 
 
 def _replace(owner: Any, name: str, hook: Callable[[Any], Any]) -> None:
-    original = owner.__dict__[name] if isinstance(owner, type) else getattr(owner, name)
-    setattr(owner, name, hook(original))
+    original = vars(owner).get(name) or getattr(owner, name)
+    replacement = hook(original)
+    if isinstance(owner, types.ModuleType) and isinstance(replacement, types.FunctionType):
+        replacement.__module__ = owner.__name__  # where pickle finds it
+    setattr(owner, name, replacement)
     _replaced.append((owner, name, original))
 
 

@@ -23,7 +23,7 @@ from tensorflow.python.checkpoint.graph_view import ObjectGraphView
 from tensorflow.python.eager import context
 
 from ..errors import JobError, SpecError
-from . import report
+from . import disk, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,7 +220,8 @@ def batch_hook(original: Callable[..., None]) -> Callable[..., None]:
             if len(_course.steps) == len(_course.ahead["steps"]):
                 _take_up(_keeper, _course, self.callbacks)
         elif _keeper.save and (_keeper.wanted or time.monotonic() - _course.last >= _keeper.every):
-            _keeper.save(_state(_keeper, _course, self.callbacks))
+            with disk.by_each():
+                _keeper.save(_state(_keeper, _course, self.callbacks))
             _keeper.wanted, _course.last = False, time.monotonic()
 
     return ended
@@ -262,5 +263,6 @@ def _take_up(keeper: Keeper, course: _Course, callbacks: list[Any]) -> None:
     for callback, best in zip(_stopping(callbacks), state["best"], strict=True):
         callback.best_weights = best
     course.ahead, keeper.saved = None, None
-    keeper.taken_up()
+    with disk.by_each():
+        keeper.taken_up()
     report.note(f"Taken up at step {len(course.steps)} of fit number {course.number}.")

@@ -9,7 +9,10 @@ that is merely slow has begun fewer, and is waited for.
 
 from __future__ import annotations
 
+import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
@@ -23,6 +26,7 @@ END = 2**60
 _TICK_S = 1.0
 _ASK_MS = 200
 _ABORTED = 10
+_OURS = str(Path(__file__).parents[1])
 _found = ""
 _over = threading.Event()
 
@@ -58,13 +62,13 @@ def _watch(over: threading.Event) -> None:
         count, mine = now
         if count not in told:
             told.add(count)
-            context.context().set_config_key_value(_name(count, collective.rank()), str(mine))
+            context.context().set_config_key_value(_name(count, collective.rank()), f"{mine} {_place()}")
         for rank in set(range(collective.world_size())) - {collective.rank()} - equal:
-            theirs = _heard(count, rank)
-            if theirs is not None and theirs != mine:
-                _give_up(rank, mine, theirs)
+            heard = _heard(count, rank)
+            if heard is not None and heard[0] != mine:
+                _give_up(mine, rank, *heard)
                 return
-            if theirs is not None:
+            if heard is not None:
                 equal.add(rank)
 
 
@@ -72,24 +76,38 @@ def _name(count: int, rank: int) -> str:
     return f"jupyter_kf/begun/{count}/{rank}"
 
 
-def _heard(count: int, rank: int) -> int | None:
-    """The sum of ``rank`` at this count; None: it is not there, or has not told."""
+def _heard(count: int, rank: int) -> tuple[int, str] | None:
+    """The sum and the place of ``rank`` at this count; None: it is not there, or has not told."""
     try:
-        return int(context.context().get_config_key_value(_name(count, rank), _ASK_MS))
+        told = context.context().get_config_key_value(_name(count, rank), _ASK_MS)
     except tf.errors.OpError:
         return None
+    keys, _, place = told.partition(" ")
+    return int(keys), place
 
 
-def _give_up(rank: int, mine: int, theirs: int) -> None:
+def _place() -> str:
+    """Where the program is: the innermost line that is not a library's."""
+    frame: Any = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(("<frozen", _OURS)) or "site-packages" in frame.f_code.co_filename
+    ):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}" if frame else ""
+
+
+def _give_up(mine: int, rank: int, theirs: int, there: str) -> None:
     global _found
+    here, me = _place(), collective.rank()
     if max(mine, theirs) >= END > min(mine, theirs):
-        done, waiting = (collective.rank(), rank) if mine >= END else (rank, collective.rank())
-        what = f"Replica {done} came to the end of the program while replica {waiting} was still at work"
+        done, waiting, place = (me, rank, there) if mine >= END else (rank, me, here)
+        what = f"Replica {done} came to the end of the program while replica {waiting} was at {place}"
     else:
-        what = f"Replicas {collective.rank()} and {rank} came to different operations"
+        (a, x), (b, y) = sorted([(me, here), (rank, there)])
+        what = f"Replica {a} came to {x}, while replica {b} came to {y}"
     _found = (
-        f"{what}, and would have waited for ever. How many steps are made, or which, depends on the replica: "
-        "on the time, a file, the host, or random numbers without a seed. Let all replicas decide alike, "
-        "as in: while kf.mean(time.time() - begin) < 60: ... The result was not taken."
+        f"{what}, and they would have waited for each other for ever. How many steps are made, or which, "
+        "depends on the replica: on the time, a file, the host, or random numbers without a seed. Let all "
+        "replicas decide alike, as in: while kf.mean(time.time() - begin) < 60: ... The result was not taken."
     )
     context.context().abort_collective_ops(_ABORTED, _found)

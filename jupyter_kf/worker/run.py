@@ -77,11 +77,7 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
     with _payload(store, spec.name) as folder:
         arrival = unpack(folder, sys.modules["__main__"].__dict__)
     link.say("started")
-    finished = perform(arrival.value, output, link)
-    if joined:
-        from ..parallel import watch
-
-        watch.check()
+    finished = _perform(arrival.value, output, link) if joined else perform(arrival.value, output, link)
     if finished.error is not None and is_peer_lost(finished.error):
         return finished
     if joined and finished.error is None:
@@ -95,6 +91,15 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
                 store.upload(target, job_path(spec.name, OUTCOME))
         # Last: an outcome counts from the moment that it has its summary.
         store.put_json(job_path(spec.name, OUTCOME, SUMMARY), _summary(finished, link))
+    return finished
+
+
+def _perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
+    """Run the work on one disk for all ranks, and refuse what came of waiting in vain."""
+    from ..parallel import running, watch
+
+    finished = perform(payload, output, link, running)
+    watch.check()
     return finished
 
 

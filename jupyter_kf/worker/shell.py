@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..capture.cell import Cell
     from .output import Output
+    from .work import Around
 
 # What IPython itself keeps in the namespace: prompts, history, exits.
 _SHELL_NAME = re.compile(
@@ -90,7 +91,7 @@ class ReplicaShell(InteractiveShell):
     showindentationerror = showtraceback
 
 
-def run_cell(cell: Cell, output: Output) -> tuple[Any, BaseException | None]:
+def run_cell(cell: Cell, output: Output, around: Around) -> tuple[Any, BaseException | None]:
     """Run a cell in `__main__`; give the value of its last expression and its error."""
     shell = _make_shell(output)
     shell.user_ns.update(cell.names)
@@ -98,7 +99,8 @@ def run_cell(cell: Cell, output: Output) -> tuple[Any, BaseException | None]:
     shell.execution_count = cell.number
     shell.ast_transformers.append(_Shift(1))
     _name_code(shell.compile, cell.filename)
-    result = shell.run_cell(cell.source, store_history=False)
+    with around(shell):
+        result = shell.run_cell(cell.source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
     return result.result, error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,17 @@ from ..errors import CaptureError
 from ..frames import to_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from .link import Link
     from .output import Output
+
+    Around = Callable[[Any], AbstractContextManager[None]]
+
+
+def _nothing(shell: Any) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass
@@ -39,27 +49,30 @@ class Finished:
         }
 
 
-def perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
-    """Run the payload's cell or call between the log's marks; its errors are part of what it leaves."""
+def perform(payload: dict[str, Any], output: Output, link: Link, around: Around = _nothing) -> Finished:
+    """Run the payload's cell or call between the log's marks; its errors are part of what it leaves.
+
+    ``around`` gives the context in which the user's code runs; it gets the cell's shell, or None.
+    """
     work = payload["work"]
     ambient.restore(payload["ambient"])
     output.begin()
     try:
         if isinstance(work, Cell):
-            return _cell(work, output)
+            return _cell(work, output, around)
         if isinstance(work, Call):
-            return _call(work)
+            return _call(work, around)
         raise CaptureError(f"The payload holds {type(work).__name__}, which is neither a cell nor a call.")
     finally:
         link.over()
         output.end()
 
 
-def _cell(cell: Cell, output: Output) -> Finished:
+def _cell(cell: Cell, output: Output, around: Around) -> Finished:
     from . import shell
 
     before = dict(cell.names)
-    value, error = shell.run_cell(cell, output)
+    value, error = shell.run_cell(cell, output, around)
     after = shell.namespace()
     return Finished(
         value=value,
@@ -70,9 +83,10 @@ def _cell(cell: Cell, output: Output) -> Finished:
     )
 
 
-def _call(call: Call) -> Finished:
+def _call(call: Call, around: Around) -> Finished:
     try:
-        return Finished(value=call.function(*call.args, **call.kwargs))
+        with around(None):
+            return Finished(value=call.function(*call.args, **call.kwargs))
     except BaseException as err:  # noqa: BLE001 - whatever the user's code raises travels back
         return Finished(error=err, frames=to_plain(err.__traceback__, __file__, skip=1))
     finally:

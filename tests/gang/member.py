@@ -36,14 +36,15 @@ def main(channel: Connection, rank: int, addresses: list[str]) -> None:
 
 
 def _answer(case: str, kwargs: dict[str, Any]) -> Any:
-    from jupyter_kf.parallel import report, rows
+    from jupyter_kf.parallel import report, rows, running
 
     module, _, name = case.partition(":")
     notes: list[str] = []
     rows.forget()
     report.to(lambda event: notes.append(event["text"]) if event["event"] == "note" else None)
     try:
-        return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs), notes
+        with running():
+            return getattr(importlib.import_module(f"tests.gang.{module}"), name)(**kwargs), notes
     except BaseException as error:  # noqa: BLE001 - the answer to the test, whatever it is
         traceback.print_exc()
         return Failure(type(error).__name__, str(error)), notes

@@ -1,0 +1,55 @@
+"""What a ``%%kf`` cell does to files is done once, by commands of the shell too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Kernel
+
+pytestmark = pytest.mark.gang
+
+CELL = """
+import os, pandas as pd, matplotlib.pyplot as plt
+os.mkdir("out")
+with open("out/log.txt", "a") as log:
+    log.write("by open\\n")
+!echo by the shell >> out/log.txt
+lines = !cat out/log.txt
+pd.DataFrame({"n": [1]}).to_csv(os.path.abspath("out/n.csv"), index=False)
+plt.plot([1, 2]); plt.savefig("out/p.png"); plt.close()
+found = sorted(os.listdir("out"))
+get = os.getcwd
+"""
+
+
+def test_files_of_a_cell(kernel: Kernel, tmp_path: Path) -> None:
+    reply = kernel.run(f"%%kf -w 2 --quiet\n{CELL}")
+    assert reply.status == "ok", reply.traceback
+    assert (tmp_path / "out" / "log.txt").read_text() == "by open\nby the shell\n"
+    shown = kernel.run("print(list(lines), found)").stdout
+    assert shown == "['by open', 'by the shell'] ['log.txt', 'n.csv', 'p.png']\n"
+
+    again = kernel.run(f"%%kf -w 2 --quiet\n{CELL}")
+    assert again.ename == "FileExistsError"
+    assert "parallel/" not in again.traceback
+
+
+def test_functions_that_change_files_travel_back_as_themselves(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2 --quiet\nfrom shutil import copy\nfrom os import mkdir\nimport io, os")
+    assert reply.status == "ok", reply.traceback
+    here = kernel.run("import shutil, os\nprint(copy is shutil.copy, mkdir is os.mkdir)")
+    assert here.stdout == "True True\n"
+
+
+def test_a_name_left_with_a_closed_file_comes_back(kernel: Kernel) -> None:
+    reply = kernel.run("%%kf -w 2 --quiet\nwith open('x', 'w') as f:\n    f.write('1')")
+    assert reply.status == "ok", reply.traceback
+    assert kernel.run("print(f.closed, f.name, f.mode)").stdout == "True x w\n"
+    again = kernel.run("%%kf -w 2 --quiet\nprint(f.closed)\nwith open(f.name) as f:\n    text = f.read()")
+    assert again.stdout == "True\n", again.traceback
+    assert kernel.run("print(text, f.closed)").stdout == "1 True\n"
