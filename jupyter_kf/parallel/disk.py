@@ -17,6 +17,7 @@ import gc
 import os
 import pickle
 import shutil
+import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _REAL, _MEET, _QUIET = "real", "meet", "quiet"
+_TELLABLE = (str, bytes, int, list, tuple, os.PathLike, subprocess.CompletedProcess)
 _DEVICES = ("/dev/", "/proc/", "/sys/")
 _CACHES = {".cache", "__pycache__"}
 
@@ -94,10 +96,13 @@ def leave_to_each(path: Any) -> None:
         _shared.own.append(_absolute(path))
 
 
-def change(path: Any, act: Callable[[], T]) -> T:
-    """What ``act``, done by the writer, gives or raises; for the others None where nobody meets."""
+def change(path: Any, act: Callable[[], T], needed: bool = False) -> T:
+    """What ``act``, done by the writer, gives or raises.
+
+    Where nobody meets the others get None; if what it gives is ``needed``, each does it.
+    """
     how = _how(path)
-    if how == _REAL:
+    if how == _REAL or (needed and how == _QUIET):
         return act()
     if how == _QUIET:
         return act() if _writes() else None  # type: ignore[return-value]
@@ -107,11 +112,12 @@ def change(path: Any, act: Callable[[], T]) -> T:
 
 def begin(path: Any, mode: str, act: Callable[[Any], T]) -> T:
     """Opens by ``act(path)``; to write, the others open a copy. ``mode`` is that of ``open``."""
+    if not is_to_write(mode):
+        written = _shared is not None and not _shared.depth and _shared.copies
+        return act(written.get(_absolute(path), path) if written else path)
     how = _how(path)
     if how == _REAL:
         return act(path)
-    if not is_to_write(mode):
-        return act(_shared.copies.get(_absolute(path), path) if _shared else path)
     if _writes():
         if how == _QUIET:
             return act(path)
@@ -213,7 +219,7 @@ def _outcome(act: Callable[[], T], answer: bool = True) -> T:
 def _packed(error: BaseException | None, result: Any) -> bytes:
     if isinstance(result, tf.Tensor) and result.dtype == tf.string:  # a path, as of a checkpoint
         result = result.numpy()
-    told = result if isinstance(result, str | bytes | int | list | os.PathLike) else None
+    told = result if isinstance(result, _TELLABLE) else None
     if error is None and told is None:
         return b""
     with by_each():

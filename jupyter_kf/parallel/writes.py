@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras.src.saving import saving_api
 from tensorflow.python.checkpoint import checkpoint
 from tensorflow.python.lib.io import _pywrap_file_io, file_io
+from tensorflow.python.ops import gen_summary_ops
 from tensorflow.python.saved_model import save as saved_model_save
 
 from . import disk, report, resume
@@ -28,6 +29,7 @@ _OS: tuple[str, ...] = ("mkdir", "rmdir", "remove", "unlink", "rename", "replace
 _OS += ("link", "symlink", "truncate", "chmod", "utime")
 _SHUTIL = ("rmtree", "copyfile", "copy", "copy2", "copytree", "move", "make_archive", "unpack_archive")
 _FILE_IO = ("CreateDir", "RecursivelyCreateDir", "DeleteFile", "DeleteRecursively", "RenameFile", "CopyFile")
+_COMMANDS = ("run", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 
 
 class _Closing:
@@ -74,7 +76,7 @@ def hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
     yield os, "open", _descriptor
     yield from ((os, name, _changes) for name in _OS)
     yield from ((shutil, name, _changes) for name in _SHUTIL)
-    yield tempfile, "mkdtemp", _saves(None)
+    yield tempfile, "mkdtemp", _acts
     for name in ("mkstemp", "NamedTemporaryFile", "TemporaryFile"):
         yield tempfile, name, _of_each
     yield from ((_pywrap_file_io, name, _changes) for name in _FILE_IO)
@@ -90,8 +92,10 @@ def hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
     yield tf.io.TFRecordWriter, "__init__", _opens("path", "w")
     yield tf.io.TFRecordWriter, "close", _closes
     yield tf.io.TFRecordWriter, "__exit__", _closes
-    yield tf.summary, "create_file_writer", _quietly
-    yield subprocess, "Popen", _runs
+    yield gen_summary_ops, "create_summary_file_writer", _quietly
+    yield os, "system", _acts
+    yield from ((subprocess, name, _acts) for name in _COMMANDS)
+    yield subprocess, "Popen", _starts
     if h5py := sys.modules.get("h5py"):
         yield h5py.File, "__init__", _opens("name", "r")
         yield h5py.File, "close", _closes
@@ -100,7 +104,7 @@ def hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
 def of_shell(shell: Any) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
     """What IPython's shell has of its own: ``open`` in cells, and commands (``!``)."""
     yield sys.modules["IPython.core.interactiveshell"], "io_open", _open
-    yield from ((type(shell), name, _saves(None)) for name in ("system", "getoutput"))
+    yield from ((type(shell), name, _acts) for name in ("system", "getoutput"))
 
 
 def _changes(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,23 +112,33 @@ def _changes(original: Callable[..., Any]) -> Callable[..., Any]:
     def change(*args: Any, **kwargs: Any) -> Any:
         if any(kwargs.get(name) is not None for name in ("dir_fd", "src_dir_fd", "dst_dir_fd")):
             return original(*args, **kwargs)
-        path = args[0] if args else next(iter(kwargs.values()), os.curdir)
+        path = args[0] if args else next(iter(kwargs.values()), None)
         if not isinstance(path, str | bytes | os.PathLike):
-            path = os.curdir
+            return original(*args, **kwargs)
         return disk.change(path, lambda: original(*args, **kwargs))
 
     return change
 
 
+def _acts(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What is done once for what it gives."""
+
+    @functools.wraps(original)
+    def act(*args: Any, **kwargs: Any) -> Any:
+        return disk.change(os.curdir, lambda: original(*args, **kwargs), needed=True)
+
+    return act
+
+
 def _saves(name: str | None) -> Callable[[Any], Any]:
-    """What writes to the path that is its second argument, called ``name``; None: to one of its own."""
+    """What saves a model to the path ``name``, its second argument; None: to one of its own."""
 
     def hook(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def save(*args: Any, **kwargs: Any) -> Any:
             path = (kwargs.get(name) or args[1]) if name else os.curdir
             if resume.passing_over():  # it was written by an earlier attempt
-                return path
+                return path if name else None
             return disk.change(path, lambda: original(*args, **kwargs))
 
         return save
@@ -237,21 +251,23 @@ def _quietly(original: Callable[..., Any]) -> Callable[..., Any]:
     """A writer of summaries: the others' go to a folder that is thrown away."""
 
     @functools.wraps(original)
-    def create(logdir: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(disk.aside(logdir), *args, **kwargs)
+    def create(writer: Any, logdir: Any, *args: Any, **kwargs: Any) -> Any:
+        if hasattr(logdir, "numpy"):
+            logdir = tf.constant(disk.aside(logdir.numpy()))
+        return original(writer, logdir, *args, **kwargs)
 
     return create
 
 
-def _runs(original: type) -> type:
+def _starts(original: type) -> type:
     """``subprocess.Popen``, which the disk's rule does not reach."""
 
     class Popen(original):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             if disk.is_for_all():
                 report.note(
-                    "A command that the program started (subprocess) ran once on every replica. "
-                    "In a cell, !command runs once."
+                    "A process that the program started (subprocess.Popen) runs on every replica. "
+                    "subprocess.run and !command run once."
                 )
             super().__init__(*args, **kwargs)
 

@@ -19,7 +19,7 @@ BAR = 1e-5
 
 
 @settings(
-    max_examples=20,
+    max_examples=16,
     derandomize=True,
     deadline=None,
     database=None,

@@ -151,6 +151,18 @@ def of_tensorflow() -> Any:
     )
 
 
+def commands() -> Any:
+    """Commands run once; what they give and how they fail is known to all."""
+    import subprocess
+
+    subprocess.run("echo one >> c.txt", shell=True, check=True)
+    code = os.system("echo two >> c.txt; exit 3")
+    said = subprocess.check_output(["cat", "c.txt"], text=True)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        subprocess.run(["false"], check=True)
+    return code, said, caught.value.returncode
+
+
 def _in(folder: Path, work: Callable[[], Any]) -> Any:
     folder.mkdir()
     os.chdir(folder)
@@ -169,7 +181,7 @@ def _there(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves so
-@pytest.mark.parametrize("work", [text, errors, libraries, of_tensorflow])
+@pytest.mark.parametrize("work", [text, errors, libraries, of_tensorflow, commands])
 def test_as_one_process_leaves_it(
     work: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
