@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ def read_dict(entries: dict[str, Any]) -> Catalogue:
     return read(yaml.safe_dump(entries, sort_keys=False), "KFSpawner.catalogue")
 
 
+@lru_cache(maxsize=4)
 def read(text: str, name: str = "profiles.yaml") -> Catalogue:
     """Read a catalogue from YAML."""
     document = Document(text, name)

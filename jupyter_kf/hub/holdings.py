@@ -1,0 +1,73 @@
+"""What a user holds at once, servers and jobs together, against what a user may hold.
+
+The hub says no before a pod is made, in words; the ResourceQuota of the user's namespace says no to
+whatever passes by the hub. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .offers import Allowance
+    from .options import Choice
+
+_SUFFIXES = {
+    **{"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15},
+    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50},
+}
+_GIB = 1 << 30
+
+
+def quantity(text: str | int | float) -> float:
+    """Read an amount as Kubernetes writes it."""
+    text = str(text)
+    digits = text.rstrip("mkKMGTPi")
+    return float(digits) * _SUFFIXES[text[len(digits) :]]
+
+
+def request(pod: dict[str, Any]) -> Counter[str]:
+    """What the scheduler sets aside for a pod; a finished one holds nothing."""
+    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return Counter()
+    spec, total = pod["spec"], Counter[str]()
+    for container in spec.get("containers") or []:
+        total.update(_requests(container))
+    for container in spec.get("initContainers") or []:
+        total |= _requests(container)  # they run before the others, so the larger counts
+    return total
+
+
+def _requests(container: dict[str, Any]) -> Counter[str]:
+    asked = container.get("resources") or {}
+    amounts = (asked.get("limits") or {}) | (asked.get("requests") or {})
+    return Counter({name: quantity(amount) for name, amount in amounts.items()})
+
+
+def check(choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance) -> None:
+    """Raise `SpecError` if the choice and the pods there are more than a user may hold."""
+    requests = [each for pod in pods if (each := request(pod))]
+    held = sum(requests, Counter[str]())
+    offer = choice.offer
+    wants: dict[str, float] = {"cpu": offer.cpu or 0, "memory": offer.memory or 0}
+    if offer.accelerator and offer.accelerator.resource:
+        wants[offer.accelerator.resource] = choice.count
+    limits = {"cpu": allowed.cpu, "memory": allowed.memory} | allowed.accelerators
+    for name, most in limits.items():
+        if most is not None and wants.get(name, 0) and held[name] + wants[name] > most:
+            raise SpecError(
+                f"You may hold {_amount(name, most)} at once, servers and jobs together. You hold "
+                f"{_amount(name, held[name])} in {len(requests)} pods, and this asks for "
+                f"{_amount(name, wants[name])} more. Stop a server or cancel a job, or choose less."
+            )
+    if allowed.pods is not None and len(requests) >= allowed.pods:
+        raise SpecError(f"You may have {allowed.pods} pods at once, servers and jobs together.")
+
+
+def _amount(name: str, number: float) -> str:
+    return f"{number / _GIB:.3g} GiB of memory" if name == "memory" else f"{number:g} {name}"

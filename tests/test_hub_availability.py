@@ -1,0 +1,107 @@
+"""How many are free, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_kf.hub.availability import Free, free, held_by, node_of, words
+from jupyter_kf.hub.offers import read
+
+GPU = "nvidia.com/gpu"
+[GPUS, GROWS, CPU, CLAIM] = read("""\
+profiles:
+  - name: gpu
+    accelerator: {vendor: nvidia, counts: [1, 2, 4]}
+    node_selector: {pool: a}
+  - name: grows
+    accelerator: {vendor: amd}
+    grows_to: 8
+  - name: cpu
+  - name: claim
+    accelerator: {device_class: x}
+""").offers
+
+
+def node(count=4, ready="True", labels=None, **spec):
+    return node_of(
+        {
+            "metadata": {"labels": {"pool": "a"} if labels is None else labels},
+            "spec": spec,
+            "status": {
+                "allocatable": {"cpu": "4", GPU: str(count)},
+                "conditions": [{"type": "Ready", "status": ready}],
+            },
+        }
+    )
+
+
+def pod(name, count=1, phase="Running"):
+    container = {"resources": {"limits": {GPU: str(count), "cpu": "1"}}}
+    return held_by({"spec": {"nodeName": name, "containers": [container]}, "status": {"phase": phase}})
+
+
+def test_what_pods_hold_is_taken_off_node_by_node():
+    nodes = {"a": node(), "b": node()}
+    pods = [pod("a", 3), pod("b"), pod("elsewhere", 4)]
+    assert free(GPUS, nodes, pods) == Free(total=4, on_one_node=3, nodes=2)
+
+
+def test_finished_and_unplaced_pods_hold_nothing():
+    assert pod("a", phase="Succeeded") is None
+    assert pod("a", phase="Failed") is None
+    assert pod("") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        node(ready="False"),
+        node(ready="Unknown"),
+        node(unschedulable=True),
+        node(labels={}),
+        node(taints=[{"key": "mine", "effect": "NoSchedule"}]),
+        node(taints=[{"key": GPU, "effect": "NoExecute"}]),
+    ],
+)
+def test_nodes_that_cannot_take_it_do_not_count(other):
+    found = free(GPUS, {"a": node(2), "b": other}, [])
+    assert (found.total, found.nodes) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "taint",
+    [
+        {"key": GPU, "value": "present", "effect": "NoSchedule"},
+        {"key": "mine", "effect": "PreferNoSchedule"},
+    ],
+)
+def test_tolerated_taints_do_not_matter(taint):
+    assert free(GPUS, {"a": node(taints=[taint])}, []).total == 4
+
+
+def test_more_held_than_there_are_is_none_free():
+    assert free(GPUS, {"a": node(1), "b": node(2)}, [pod("a", 4)]).total == 2
+
+
+def test_what_nodes_do_not_count_is_not_counted():
+    assert free(CPU, {"a": node()}, []) is None
+    assert free(CLAIM, {"a": node()}, []) is None
+
+
+@pytest.mark.parametrize(
+    ("offer", "found", "age", "said"),
+    [
+        (CPU, None, None, ""),
+        (CLAIM, None, 1, ""),
+        (GPUS, None, None, "How many are free is not known."),
+        (GPUS, None, 5, "How many are free is not known."),
+        (GPUS, Free(4, 4, 1), 5, "4 free."),
+        (GPUS, Free(6, 4, 2), 5, "6 free, at most 4 on one node."),
+        (GPUS, Free(6, 4, 2), 200, "6 free, at most 4 on one node, 3 minutes ago."),
+        (GPUS, Free(0, 0, 2), 5, "None free; a server waits until there is one."),
+        (GPUS, Free(0, 0, 0), 5, "No node has any."),
+        (GROWS, Free(0, 0, 0), 5, "None free; the pool can grow to 8."),
+    ],
+)
+def test_it_is_said_in_words(offer, found, age, said):
+    assert words(offer, found, age) == said

@@ -1,0 +1,68 @@
+"""What hub_config/ gives to administrators is as it says."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import yaml
+from traitlets.config import PyFileConfigLoader
+
+from jupyter_kf.hub.catalogue import job_profiles
+from jupyter_kf.hub.namespaces import RIGHTS
+from jupyter_kf.hub.offers import read_file
+
+KIT = Path(__file__).parents[1] / "hub_config"
+
+
+def test_the_profiles_can_be_read():
+    catalogue = read_file(KIT / "profiles.yaml")
+    names = [profile.name for profile in job_profiles(catalogue.jobs(["large-models"]))]
+    assert names == ["cpu", "a100", "a100-x2", "a100-x4", "h100-slice", "l4-shared", "v5e", "v6e-16"]
+    assert "v6e-16" not in [offer.name for offer in catalogue.servers(["large-models"])]
+
+
+def test_the_hub_can_give_away_the_rights_that_it_gives():
+    """Else the API server refuses to make the Role of a user."""
+    [rules] = [
+        each["rules"]
+        for each in yaml.safe_load_all((KIT / "rbac.yaml").read_text())
+        if each["kind"] == "ClusterRole"
+    ]
+    has = {
+        (g, r, v)
+        for rule in rules
+        for g in rule["apiGroups"]
+        for r in rule["resources"]
+        for v in rule["verbs"]
+    }
+    assert {(group, kind, verb) for (group, kind), verbs in RIGHTS.items() for verb in verbs} <= has
+    assert not [each for each in has if each[1] == "secrets" or "*" in each]
+
+
+def test_each_right_of_the_hub_has_a_reason():
+    lines = (KIT / "rbac.yaml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith("- apiGroups"):
+            reason = lines[number - 1].strip()
+            assert reason.startswith("# ") or reason == "rules:", f"line {number + 1} has no reason"
+
+
+def test_the_values_start_our_spawner_with_the_catalogue():
+    values = yaml.safe_load((KIT / "values.yaml").read_text())
+    code = values["hub"]["extraConfig"]["jupyter-kf"]
+    place = values["hub"]["extraFiles"]["profiles"]["mountPath"]
+    assert f'catalogue_file = "{place}"' in code
+    assert values["hub"]["consecutiveFailureLimit"] == 0
+    assert values["singleuser"]["cloudMetadata"]["blockWithIptables"] is False
+
+
+def test_the_spawner_has_a_name():
+    [found] = entry_points(group="jupyterhub.spawners", name="kf")
+    assert found.load().__name__ == "KFSpawner"
+
+
+def test_the_configuration_for_one_machine_is_one():
+    config = PyFileConfigLoader("jupyterhub_config.py", str(KIT)).load_config()
+    assert config.JupyterHub.spawner_class == "simple"
+    assert config.Spawner.environment == {"JUPYTER_KF_BACKEND": "local"}
