@@ -61,7 +61,7 @@ export function freeText(
 ): string {
   const { free = null, total = null } = places ?? {};
   if (free === null) {
-    return trans.__('free places not known');
+    return trans.__('Free places not known');
   }
   return total === null
     ? trans._n('%1 place free', '%1 places free', free)

@@ -187,8 +187,8 @@ class LabPage:
         found = self.page.evaluate("c => axe.run(c)", context)["violations"]
         return [f"{v['id']}: {v['help']} {[n['html'] for n in v['nodes']][:3]}" for v in found]
 
-    def shot(self, name: str) -> None:
-        """Make a screenshot for the documentation, if any are wanted."""
+    def shot(self, name: str, part: Locator | None = None) -> None:
+        """Make a screenshot for the documentation, if any are wanted, of the page or a part of it."""
         folder = os.environ.get("JUPYTER_KF_SCREENSHOTS")
         if folder:
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            (part or self.page).screenshot(path=str(Path(folder) / f"{name}.png"))

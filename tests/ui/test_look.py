@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .lab import LabServer
     from .page import LabPage
 
+TOUR = Path(__file__).parents[2] / "examples/tour.ipynb"
 CARD = "application/vnd.jupyter-kf.job+json"
 GONE = JobStatus(
     JobSpec("long-ago", 2, created=1.0), JobState.SUCCEEDED, started=2.0, finished=1.7e9, applied=1.7e9
@@ -133,6 +136,25 @@ def test_the_popover_edits_the_first_line(scripted: LabServer, open_page: Callab
     popover.get_by_role("button", name="Not a job").click()
     expect(popover).to_have_count(0)
     assert page.source(0) == "print(1)"
+
+
+def test_the_tour_shows_the_click(scripted: LabServer, open_page: Callable[..., LabPage]) -> None:
+    shutil.copy(TOUR, scripted.notebooks / "tour.ipynb")
+    sources = [cell.source for cell in nbformat.read(TOUR, as_version=4).cells]
+    number = next(i for i, source in enumerate(sources) if source.startswith("%%kf"))
+    assert "press the job button" in sources[number - 1]
+    page = open_page(scripted)
+    page.open("tour.ipynb")
+    popover = page.press_options_button(number)
+    expect(popover.get_by_label("First line of the cell")).to_have_text("%%kf --workers 2")
+    expect(popover).to_contain_text("Free places not known")
+    popover.get_by_role("button", name="Not a job").click()
+    assert not page.source(number).startswith("%%kf")
+    button = page.page.locator('.jp-cell-toolbar [data-jp-item-name="jupyter-kf-run"]')
+    expect(button).to_be_visible()
+    page.shot("tour-click", page.cell(number))
+    expect(page.cell(number)).not_to_have_class(re.compile("jp-kf-job-cell"))
+    assert page.errors == []
 
 
 def test_the_panel_by_keyboard(scripted: LabServer, open_page: Callable[..., LabPage]) -> None:
