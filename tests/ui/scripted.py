@@ -2,7 +2,8 @@
 
 ``JUPYTER_KF_SCRIPT`` holds JSON: ``jobs`` how many there are, ``changes`` and ``lines`` how many
 changes of jobs and lines of the first job's log come each second, ``log`` how many lines the
-first job's log has from the start, ``nodes`` how large its graph is.
+first job's log has from the start, ``nodes`` how large its graph is, ``free`` how many of 8
+places are free for the profile ``small`` (-1: that is not known).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
+from jupyter_kf.backends.base import Availability
 from jupyter_kf.backends.memory import MemoryBackend
 from jupyter_kf.logs import encode
 from jupyter_kf.spec import JobSpec, JobState, JobStatus, Replica
@@ -45,7 +47,7 @@ class ScriptedBackend(MemoryBackend):
 
     def __init__(self, store: ArtifactStore | None = None) -> None:
         super().__init__(store)
-        self.script = {"jobs": 5, "changes": 0, "lines": 0, "log": 60, "nodes": 5000}
+        self.script = {"jobs": 5, "changes": 0, "lines": 0, "log": 60, "nodes": 5000, "free": -1}
         self.script |= json.loads(os.environ.get(VARIABLE, "{}"))
         self._task: asyncio.Task[None] | None = None
         self._born = time.time()
@@ -68,6 +70,10 @@ class ScriptedBackend(MemoryBackend):
         finished = created + 2 + 7 * (i + 1) if state.finished else None
         replicas = tuple(Replica(r, state, node=f"node-{r}") for r in range(count))
         return JobStatus(spec, state, reason, replicas, started, finished)
+
+    async def availability(self, profile: str = "") -> Availability:
+        free = self.script["free"]
+        return Availability(free, 8) if free >= 0 and profile == "small" else Availability()
 
     async def watch(self) -> AsyncIterator[JobEvent]:
         self._task = asyncio.create_task(self._play())
