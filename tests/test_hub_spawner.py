@@ -8,12 +8,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from jupyterhub.spawner import SpawnException
 from kubespawner.clients import load_config
 from traitlets.config import Config
 
 from jupyter_kf.hub.availability import Held, Node
 from jupyter_kf.hub.noticing import NoticingPodReflector
+from jupyter_kf.hub.refusals import SpawnException
 from jupyter_kf.hub.spawner import KFSpawner
 from jupyter_kf.hub.watching import Look
 from jupyter_kf.profiles import PROFILES_VARIABLE, parse

@@ -16,7 +16,7 @@ except ImportError:  # JupyterHub 5
 
         def __init__(self, message: str, *, reason: str, status_code: int = 400) -> None:
             super().__init__(status_code, "%s", message)
-            self.jupyterhub_message = message
+            self.message = self.jupyterhub_message = message
             self.kind = reason
 
 

@@ -64,14 +64,18 @@ async def _apply(body: Object) -> None:
     api, method = _METHODS[kind]
     patch: Callable[..., Any] = getattr(shared_client(api), f"patch_{method}")
     names = (place["name"], place["namespace"]) if "namespace" in place else (place["name"],)
-    await patch(
+    answer = await patch(
         *names,
         body,
         field_manager=_OWNER,
         force=True,
         _content_type="application/apply-patch+yaml",
         _request_timeout=_SECONDS,
+        _preload_content=False,  # nobody reads it, and to build the client's objects takes long
     )
+    said = await answer.read()
+    if answer.status >= 400:
+        raise ApiException(status=answer.status, reason=f"{answer.reason}: {said.decode()}")
 
 
 async def _bind(binding: Object) -> None:
