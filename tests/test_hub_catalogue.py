@@ -177,3 +177,8 @@ def test_the_administrators_overrides_are_merged_into_the_pods_of_jobs():
 """
     [found] = job_profiles(offers(text))
     assert found.pod_overrides == {"priorityClassName": "low", "tolerations": [{"key": "x"}, {"key": "y"}]}
+
+
+def test_what_one_gets_is_said_in_words():
+    text = "    cpu: 1\n    memory: 16Gi\n    queue: gpus\n    accelerator: {vendor: nvidia, counts: [4, 1]}"
+    assert compiled(text)["facts"] == ["1 core", "16 GiB of memory", "NVIDIA GPU: 1 or 4", "queue gpus"]

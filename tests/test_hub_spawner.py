@@ -43,6 +43,8 @@ CATALOGUE = {
     ]
 }
 
+IMAGES = [{"image": "x"}, {"image": "y"}]
+
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
@@ -291,6 +293,52 @@ async def test_the_form_says_what_is_free(make):
     quiet = make(["vision"], show_free=False)
     page = await quiet._render_options_form_dynamically(quiet)
     assert "3 free." not in page and "4 free." not in page
+
+
+async def test_the_form_escapes_and_selects_what_was_chosen(make):
+    catalogue = {
+        "profiles": [{"name": "a", "title": "<b>", "description": "&"}, {"name": "b", "images": IMAGES}]
+    }
+    page = await (spawner := make(catalogue=catalogue))._render_options_form_dynamically(spawner)
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert page.count(" checked") == 1 and page.index(" checked") < page.index("profile-item-b")
+
+    spawner.user_options = {"profile": "b", "image": "image-2"}
+    page = await spawner._render_options_form_dynamically(spawner)
+    assert page.count(" checked") == 1 and page.index(" checked") > page.index("profile-item-b")
+    assert '<option value="image-2" selected>' in page
+
+    for stale in ({"profile": "gone"}, {"profile": "b", "image": "gone"}):
+        spawner.user_options = stale
+        page = await spawner._render_options_form_dynamically(spawner)
+        assert (page.count(" checked"), page.count(" selected")) == (1, 1)
+
+
+async def test_who_is_offered_nothing_is_told_so(make):
+    spawner = make(catalogue={"profiles": [{"name": "a", "groups": ["x"]}]})
+    assert "No profile is offered to you." in await spawner._render_options_form_dynamically(spawner)
+
+
+async def test_a_shared_namespace_is_told_on_the_page(make):
+    spawner = make(KubeSpawner={"enable_user_namespaces": False})
+    assert "cells cannot be sent" in await spawner._render_options_form_dynamically(spawner)
+
+
+async def test_a_list_of_the_administrators_own_has_kubespawners_page(make):
+    free = {"enabled": True, "display_name": "Any image", "validation_regex": "x"}
+    own = [{"display_name": "Own", "profile_options": {"i": {"display_name": "I", "unlisted_choice": free}}}]
+    own[0]["profile_options"]["i"]["choices"] = {"a": {"display_name": "A"}}
+    spawner = make(catalogue={}, KubeSpawner={"profile_list": own})
+    assert "Any image" in spawner.options_form
+
+
+async def test_a_cluster_that_is_not_there_is_told_and_ends_nothing(make):
+    spawner = make()
+    with pytest.raises(SpawnException, match="The cluster does not answer the hub") as caught:
+        await spawner.start()
+    assert caught.value.status_code == 503
+    with pytest.raises(SpawnException, match="The cluster does not answer the hub"):
+        await spawner._start_watching_pods()  # where KubeSpawner ends the hub
 
 
 async def test_a_wrong_change_of_the_file_changes_nothing(make, tmp_path):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PROFILE_LABEL = label_key("profile")
+_GIB = 1 << 30
 Collection = list[Any] | dict[str, Any]
 
 
@@ -52,9 +53,25 @@ def _entry(offer: Offer, base: Base) -> dict[str, Any]:
         "slug": offer.name,
         "display_name": offer.title or offer.name,
         "description": offer.description,
+        "facts": facts(offer),
         "kubespawner_override": override,
         **({"profile_options": options} if options else {}),
     }
+
+
+def facts(offer: Offer) -> list[str]:
+    """What one gets, in words for the spawn page."""
+    found = []
+    if offer.cpu:
+        found.append(f"{offer.cpu:g} core{'s' if offer.cpu != 1 else ''}")
+    if offer.memory:
+        found.append(f"{offer.memory / _GIB:.3g} GiB of memory")
+    if offer.accelerator:
+        counts = " or ".join(map(str, sorted(offer.counts)))
+        found.append(f"{offer.accelerator.title}: {counts}")
+    if offer.queue:
+        found.append(f"queue {offer.queue}")
+    return found
 
 
 def _common(offer: Offer, base: Base) -> dict[str, Any]:

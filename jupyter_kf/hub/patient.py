@@ -10,6 +10,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 # The hub's own time-out would count as a fault of the hub; ours comes a little earlier, with the reason.
 _HEAD_START = 2.0
+
+
+def _silent() -> Any:
+    return refusal("The cluster does not answer the hub. Try again in a minute.", "cluster", 503)
 
 
 class PatientSpawner(KubeSpawner):
@@ -50,7 +55,11 @@ class PatientSpawner(KubeSpawner):
         except ApiException as err:
             if err.status == 403 and "exceeded quota" in (err.body or ""):
                 raise refusal(refused(json.loads(err.body)["message"]), "quota", 403) from err
+            if err.status >= 500:
+                raise _silent() from err
             raise
+        except (aiohttp.ClientError, OSError) as err:
+            raise _silent() from err
         finally:
             for task in tasks:
                 task.cancel()
@@ -79,10 +88,10 @@ class PatientSpawner(KubeSpawner):
         try:
             return await super()._start_reflector(kind=kind, reflector_class=chosen, **options)
         except SystemExit as err:  # KubeSpawner would end the hub, with all that go through it
-            self.reflectors.pop(self._get_reflector_key(kind), None)
-            raise refusal(
-                "The cluster does not answer the hub. Try again in a minute.", "cluster", 503
-            ) from err
+            failed = self.reflectors.pop(self._get_reflector_key(kind), None)
+            if failed and failed.first_load_future.done():
+                failed.first_load_future.exception()  # it is told by the refusal
+            raise _silent() from err
 
     # -- while it is pending --
 

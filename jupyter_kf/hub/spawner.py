@@ -7,6 +7,7 @@ decided in the modules beside this one; here it meets the hub.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -84,6 +85,12 @@ class KFSpawner(PatientSpawner):
     def _profile_list(self) -> Any:
         return self._compiled if self.catalogue or self.catalogue_file else []
 
+    @default("additional_profile_form_template_paths")
+    def _template_paths(self) -> list[str]:
+        """The page knows what the catalogue can say; a list of the administrator's own has KubeSpawner's."""
+        own = self.catalogue or self.catalogue_file
+        return [str(Path(__file__).with_name("templates"))] if own else []
+
     @default("apply_user_options")
     def _apply_options(self) -> Any:
         return _choose_first
@@ -116,12 +123,24 @@ class KFSpawner(PatientSpawner):
         base = Base(spawner.tolerations, spawner.volumes, spawner.volume_mounts)
         offered = spawner.offered().servers(spawner._groups)
         entries = profile_list(offered, base)
-        if spawner.show_free:
-            look = Look.shared()
-            for offer, entry in zip(offered, entries, strict=True):
-                said = words(offer, look.free(offer), look.age)
-                entry["description"] = f"{offer.description} {said}".strip()
+        look = Look.shared() if spawner.show_free else None
+        for offer, entry in zip(offered, entries, strict=True):
+            entry["jobs"] = spawner.job_rights
+            entry["free"] = words(offer, look.free(offer), look.age) if look else ""
+            entry["warning"] = spawner._why_not(offer, look)
         return entries
+
+    def _why_not(self, offer: offers.Offer, look: Look | None) -> str:
+        """Why the user would be refused this offer now, as far as it can be known without asking."""
+        try:
+            self._check_servers(offer)
+            held = look.held_in(self.namespace) if look and self.enable_user_namespaces else []
+            accelerators = self.offered().per_user.accelerators
+            least = Choice(offer, min(offer.counts, default=0))
+            holdings.check(least, held, offers.Allowance(accelerators=accelerators))
+        except SpecError as err:
+            return str(err)
+        return ""
 
     def choose(self) -> Choice | None:
         """Read the user's options against what the user may have; a refusal says what is wrong."""
@@ -154,17 +173,21 @@ class KFSpawner(PatientSpawner):
         check_stock(self.user_options or {}, profile_list)
         super()._validate_user_options(profile_list)
 
-    async def _check_holdings(self, choice: Choice) -> None:
-        most = choice.offer.max_per_user
+    def _check_servers(self, offer: offers.Offer) -> None:
+        most = offer.max_per_user
         others = [each for each in list(self.user.spawners.values()) if each is not self and each.active]
-        same = sum(_profile_of(each) == choice.offer.name for each in others)
+        same = sum(_profile_of(each) == offer.name for each in others)
         if most is not None and same >= most:
-            raise refusal(
+            raise SpecError(
                 f"You may have {most} server{'s' if most > 1 else ''} of the profile "
-                f"{choice.offer.name!r} at once, and have {same}. Stop one first.",
-                "quota",
-                403,
+                f"{offer.name!r} at once, and have {same}. Stop one first."
             )
+
+    async def _check_holdings(self, choice: Choice) -> None:
+        try:
+            self._check_servers(choice.offer)
+        except SpecError as err:
+            raise refusal(str(err), "quota", 403) from err
         allowed = self.offered().per_user
         if allowed == offers.Allowance():
             return

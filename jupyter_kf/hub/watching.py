@@ -57,6 +57,11 @@ class Look:
             return None
         return free(offer, self.nodes, [held for held in self.pods.values() if held])
 
+    def held_in(self, namespace: str) -> list[dict[str, Any]]:
+        """What the pods of a namespace hold, as pods that ask for it."""
+        mine = [held for key, held in self.pods.items() if held and key.startswith(f"{namespace}/")]
+        return [{"spec": {"containers": [{"resources": {"requests": held.devices}}]}} for held in mine]
+
     async def _run(self) -> None:
         try:
             await asyncio.gather(
