@@ -42,7 +42,7 @@ _CACHES = {".cache", "__pycache__"}
 class _Shared:
     """A program's disk: its process, the others' copies by path, and paths that are each replica's own."""
 
-    scratch: Path
+    scratch: str = ""
     process: int = field(default_factory=os.getpid)
     copies: dict[str, str] = field(default_factory=dict)
     own: list[str] = field(default_factory=list)
@@ -61,14 +61,15 @@ def shared() -> Iterator[None]:
     if collective.world_size() == 1:
         yield
         return
-    _shared = _Shared(Path(tempfile.mkdtemp(prefix="jupyter_kf-copies-")))
+    _shared = _Shared()
     gc.callbacks.append(_garbage)
     try:
         yield
     finally:
         gc.callbacks.remove(_garbage)
         scratch, _shared = _shared.scratch, None
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _garbage(phase: str, _: dict[str, int]) -> None:
@@ -179,9 +180,11 @@ def _copy(path: Any, mode: str) -> str:
     """The place of this replica's copy of a file that it opens to write."""
     assert _shared is not None
     _shared.made += 1
-    copy, source = str(_shared.scratch / f"{_shared.made}-{Path(_absolute(path)).name}"), _now(path)
-    if "w" not in mode and "x" not in mode and Path(source).is_file():
-        with by_each():
+    with by_each():
+        _shared.scratch = _shared.scratch or tempfile.mkdtemp(prefix="jupyter_kf-copies-")
+        copy = f"{_shared.scratch}/{_shared.made}-{Path(_absolute(path)).name}"
+        source = _now(path)
+        if "w" not in mode and "x" not in mode and Path(source).is_file():
             shutil.copyfile(source, copy)
     _shared.copies[_absolute(path)] = copy
     return copy

@@ -81,7 +81,7 @@ def hooks() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
         yield tempfile, name, _of_each
     yield from ((_pywrap_file_io, name, _changes) for name in _FILE_IO)
     yield tf.io, "write_file", _changes
-    yield saved_model_save, "save_and_return_nodes", _saves("export_dir")
+    yield saved_model_save, "save_and_return_nodes", _exports
     yield saving_api, "save_model", _saves("filepath")
     yield saving_api, "save_weights", _saves("filepath")
     yield keras.callbacks.BackupAndRestore, "_save_model", _saves(None)
@@ -144,6 +144,18 @@ def _saves(name: str | None) -> Callable[[Any], Any]:
         return save
 
     return hook
+
+
+def _exports(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What saves, and gives what cannot be told: the others save to a folder that is thrown away."""
+
+    @functools.wraps(original)
+    def save(obj: Any, export_dir: Any, *args: Any, **kwargs: Any) -> Any:
+        result = disk.begin(export_dir, "w", lambda place: original(obj, place, *args, **kwargs))
+        disk.done(export_dir)
+        return result
+
+    return save
 
 
 def _of_each(original: Callable[..., Any]) -> Callable[..., Any]:

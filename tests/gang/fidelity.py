@@ -108,16 +108,28 @@ class Row:
         return f"| {self.item.name} | {how} | " + " | ".join(cells) + f" | {remark} |"
 
 
-def run(item: Item, gangs: dict[int, Gang]) -> Row:
-    """One item on one process and on the gangs."""
-    want = gangs[0].run(item.case, **item.options)[0][0]
-    found: dict[int, dict[str, float] | str] = {}
-    whole = False
+def ask(item: Item, gangs: dict[int, Gang]) -> tuple[Any, dict[int, list[Any] | GangBroken]]:
+    """What one process and what the members of each gang give, the gangs working side by side."""
+    for size in (0, *SIZES):
+        gangs[size].send(item.case, **item.options)
+    want = gangs[0].answers(item.case)[0][0]
+    found: dict[int, list[Any] | GangBroken] = {}
     for size in SIZES:
         try:
-            answers = gangs[size].run(item.case, **item.options)
+            found[size] = gangs[size].answers(item.case)
         except GangBroken as error:
-            found[size] = str(error)[-500:]
+            found[size] = error
+    return want, found
+
+
+def run(item: Item, gangs: dict[int, Gang]) -> Row:
+    """One item on one process and on the gangs."""
+    want, by_size = ask(item, gangs)
+    found: dict[int, dict[str, float] | str] = {}
+    whole = False
+    for size, answers in by_size.items():
+        if isinstance(answers, GangBroken):
+            found[size] = str(answers)[-500:]
             continue
         measured = measure(item, want, [a[0] for a in answers])
         found[size] = (

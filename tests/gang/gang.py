@@ -105,11 +105,19 @@ class Gang:
 
     def run(self, case: str, /, *, timeout: float = CASE_S, **kwargs: Any) -> list[Any]:
         """What ``module:function`` returned (or the Failure it ended with) on each member, by rank."""
+        self.send(case, **kwargs)
+        return self.answers(case, timeout)
+
+    def send(self, case: str, /, **kwargs: Any) -> None:
+        """Begins what ``answers`` ends, so that gangs work side by side."""
         if not self.members:
             self._start()
         for member in self.members:
             member.channel.send((case, kwargs))
-        return self._answers(timeout, case)
+
+    def answers(self, what: str, timeout: float = CASE_S) -> list[Any]:
+        """What came of the case that was sent."""
+        return self._answers(timeout, what)
 
     def _start(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="kf-gang-")

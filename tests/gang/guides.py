@@ -66,10 +66,11 @@ class Found:
 def run(cell: Cell, alone: Gang, gang: Gang) -> Found:
     """The cell in one process and on the gang."""
     options: dict[str, Any] = {"module": cell.module, "name": cell.name}
-    want = alone.run("scenes:seeded", **options)[0][0]
+    for each in (alone, gang):
+        each.send("scenes:seeded", **options)
+    want, answers = alone.answers(cell.name)[0][0], gang.answers(cell.name)
     if isinstance(want, Failure):
         return Found("different", float("inf"), f"one process fails: {want.type}: {want.message[:200]}")
-    answers = gang.run("scenes:seeded", **options)
     failures = [got for got, _ in answers if isinstance(got, Failure)]
     if failures:
         word = "refused" if failures[0].type == "SpecError" else "different"

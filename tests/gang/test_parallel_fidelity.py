@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gang.fidelity import SIZES, measure
+from tests.gang.fidelity import SIZES, ask, measure
 from tests.gang.items import ITEMS, Item
 
 pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.gang, pytest.mark.timeout(1500)]
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda i: f"{i.group}, {i.name}")
 def test_equals_one_process(gangs: Any, item: Item) -> None:
-    want = gangs(0).run(item.case, **item.options)[0][0]
-    for size in SIZES:
-        answers = gangs(size).run(item.case, **item.options)
+    want, by_size = ask(item, {size: gangs(size) for size in (0, *SIZES)})
+    for answers in by_size.values():
+        assert isinstance(answers, list), answers
         found = measure(item, want, [a[0] for a in answers])
         assert not isinstance(found, str), found
         assert max(max(parts.values()) for parts in found.values()) <= item.bar, found

@@ -36,9 +36,11 @@ BAR = 1e-5
     weighted=some.booleans(),
 )
 def test_equals_one_process(gangs: Any, size: int, **options: Any) -> None:
-    want = gangs(0).run("cases_random:trained", **options)[0][0]
+    for each in (0, size):
+        gangs(each).send("cases_random:trained", **options)
+    want = gangs(0).answers("one process")[0][0]
     assert isinstance(want, dict), want
-    for got, _ in gangs(size).run("cases_random:trained", **options):
+    for got, _ in gangs(size).answers("the gang"):
         assert not isinstance(got, Failure), got
         found = differences(got, want)
         assert max(found.values()) <= BAR, found
