@@ -40,7 +40,7 @@ def test_the_account_may_run_jobs_and_read_no_secrets():
 
 def test_without_the_right_there_is_no_account():
     tenant = Tenant("ana", "x", "jhub", with_rights=False)
-    assert {each["kind"] for each in contents(tenant)} == {"NetworkPolicy"}
+    assert {each["kind"] for each in contents(tenant)} == {"NetworkPolicy", "ResourceQuota", "LimitRange"}
 
 
 def test_all_objects_are_in_the_namespace():
@@ -65,8 +65,9 @@ def test_the_allowance_is_the_quota():
     assert limit["default"] == limit["defaultRequest"] == {"cpu": "1", "memory": "2Gi"}
 
 
-def test_without_an_allowance_there_is_no_quota():
-    assert made(TENANT, "ResourceQuota") == made(TENANT, "LimitRange") == []
+def test_without_an_allowance_nothing_is_limited():
+    [quota], [unsaid] = made(TENANT, "ResourceQuota"), made(TENANT, "LimitRange")
+    assert (quota["spec"], unsaid["spec"]) == ({"hard": {}}, {"limits": []})
 
 
 def test_pods_are_closed_to_other_users():

@@ -92,7 +92,10 @@ def _rights(tenant: Tenant) -> list[Object]:
 
 
 def _limits(tenant: Tenant) -> list[Object]:
-    """The quota, and for containers that name no amounts some, as a quota of cpu or memory wants them."""
+    """The quota, and for containers that name no amounts some, as a quota of cpu or memory wants them.
+
+    Both are there when nothing is limited too, so that a limit that was taken away is one no more.
+    """
     allowed = tenant.allowance
     hard = {f"requests.{name}": str(most) for name, most in allowed.accelerators.items()}
     unsaid = {}
@@ -103,11 +106,11 @@ def _limits(tenant: Tenant) -> list[Object]:
             unsaid[name] = _UNSAID[name]
     if allowed.pods is not None:
         hard["pods"] = str(allowed.pods)
-    made = [_object(tenant, "v1", "ResourceQuota", ACCOUNT, spec={"hard": hard})] if hard else []
-    if unsaid:
-        limits = [{"type": "Container", "default": unsaid, "defaultRequest": dict(unsaid)}]
-        made.append(_object(tenant, "v1", "LimitRange", ACCOUNT, spec={"limits": limits}))
-    return made
+    limits = [{"type": "Container", "default": unsaid, "defaultRequest": dict(unsaid)}] if unsaid else []
+    return [
+        _object(tenant, "v1", "ResourceQuota", ACCOUNT, spec={"hard": hard}),
+        _object(tenant, "v1", "LimitRange", ACCOUNT, spec={"limits": limits}),
+    ]
 
 
 def _policies(tenant: Tenant) -> list[Object]:
