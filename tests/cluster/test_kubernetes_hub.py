@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -217,3 +218,18 @@ def test_a_pod_that_was_killed_is_started_again(cluster, hub):
     hub.until(lambda: hub.ask("GET", "/hub/api/users/bo")[1]["servers"] == {}, "the hub's notice")
     assert hub.spawn("bo", profile="cpu")[0] in (201, 202)
     hub.until(lambda: hub.ready("bo"), "the server of bo")
+
+
+def test_an_outage_of_the_api_server_loses_nothing(cluster, restarted):
+    """What is asked for meanwhile is refused in words, and the servers that run are there afterwards."""
+    hub, before = restarted
+    cluster.stop_program("n1", "kube-apiserver", signal.SIGKILL)
+    try:
+        code, answer = hub.spawn("dan", profile="cpu")
+    finally:
+        cluster.start_program("n1", "kube-apiserver")
+    assert (code, "The cluster does not answer the hub" in str(answer)) == (503, True), answer
+    cluster.wait_for("the API server", "get", "--raw", "/readyz")
+    assert cluster.kubectl(*UID) == before
+    assert hub.ready("ana")
+    assert hub.run("ana", "print('still here')").strip() == "still here"
