@@ -13,8 +13,8 @@ import sys
 c = get_config()  # noqa: F821
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"
-c.JupyterHub.authenticator_class = "dummy"
-c.DummyAuthenticator.password = os.environ.get("JUPYTER_KF_HUB_PASSWORD", "try jupyter_kf")
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = os.environ.get("JUPYTER_KF_HUB_PASSWORD", "try jupyter_kf")
 c.Authenticator.allow_all = True
 
 c.JupyterHub.spawner_class = "simple"
