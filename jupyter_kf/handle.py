@@ -191,7 +191,7 @@ class Job:
         lines = [f"The job {self.name!r} failed. {status.reason}"]
         if failure.traceback:
             lines.append(f"Rank {failure.rank}:\n{failure.traceback.rstrip()}")
-        for rank in range(min(status.spec.replicas, 8)):
+        for rank in range(min(status.ranks, 8)):
             if tail := self.logs(rank).splitlines()[-10:]:
                 lines.append(f"Last lines of rank {rank}:\n" + "\n".join(tail))
         lines.append(f"All of it: kf.job({self.name!r}).logs(rank).")

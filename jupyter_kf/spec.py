@@ -128,7 +128,8 @@ class JobStatus(Record):
     """What is seen of a job. Times are seconds since the epoch.
 
     ``reason`` is one sentence for people: why it waits, or why it failed. ``applied`` is when its
-    results were written into the notebook's live objects, None as long as they were not.
+    results were written into the notebook's live objects, None as long as they were not. ``ranks``
+    is how many logs there are: one a replica, or more where each has several accelerators.
     """
 
     spec: JobSpec
@@ -138,6 +139,11 @@ class JobStatus(Record):
     started: float | None = None
     finished: float | None = None
     applied: float | None = None
+    ranks: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.ranks:
+            object.__setattr__(self, "ranks", self.spec.replicas)
 
     @property
     def name(self) -> str:

@@ -30,7 +30,7 @@ def status_of(job: Object, pods: list[Object], events: list[Object]) -> JobStatu
     """Put a job's status together; ``pods`` and ``events`` are those of this job."""
     spec = read_spec(job)
     replicas = tuple(_with_past(index, pods) for index in range(spec.replicas))
-    seen = JobStatus(spec, replicas=replicas, started=_started(pods))
+    seen = JobStatus(spec, replicas=replicas, started=_started(pods), ranks=spec.ranks)
     ended = _ended(job, seen, pods)
     if ended:
         return ended

@@ -134,7 +134,7 @@ class DownloadHandler(KFHandler):
     @endpoint
     async def get(self, name: str) -> None:
         wanted = self.get_query_argument("rank", "0")
-        count = (await self.backend.get(name)).spec.replicas if wanted == "all" else 0
+        count = (await self.backend.get(name)).ranks if wanted == "all" else 0
         ranks = range(count) if count else [self.number("rank", 0)]
         opened = [aiter(self.backend.logs(name, rank)) for rank in ranks]
         first = await anext(opened[0], b"")  # a job that is not there must still be a 404

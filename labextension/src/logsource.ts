@@ -9,6 +9,11 @@ const PIECE = 512 * 1024; // bytes fetched when the user scrolls above the windo
 const DRAW = 100; // milliseconds between two drawings of a log that grows
 const MOST_RANKS = 16; // followed at once in the merged view
 
+/** How many logs a job has; in notebooks of an earlier version, one a replica. */
+export function rankCount(job: JobStatus): number {
+  return job.ranks ?? job.replicas.length;
+}
+
 /** The lines of one rank, or of all with their rank before them, as they come. */
 export function useLog(
   model: JobsModel,
@@ -16,7 +21,7 @@ export function useLog(
   rank: number | 'all'
 ): { lines: readonly string[]; more?: () => void } {
   const name = job.spec.name;
-  const count = Math.min(job.replicas.length, MOST_RANKS);
+  const count = Math.min(rankCount(job), MOST_RANKS);
   const log = React.useMemo(() => new LogLines(), [name, rank]);
   const [, draw] = React.useReducer((n: number) => n + 1, 0);
   React.useEffect(() => {

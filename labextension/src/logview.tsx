@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { plain, runs } from './ansi';
 import { Action } from './bits';
-import { useLog } from './logsource';
+import { rankCount, useLog } from './logsource';
 import { JobsModel } from './model';
 import { Virtual } from './virtual';
 import type { JobStatus } from './wire';
@@ -34,6 +34,7 @@ export function LogView(props: IProps): JSX.Element {
     setFollow(false);
     setHit(found);
   };
+  const ranks = rankCount(job);
   const noQuery = query ? undefined : trans.__('Type what to search for first');
   return (
     <>
@@ -48,14 +49,12 @@ export function LogView(props: IProps): JSX.Element {
               setRank(value === 'all' ? 'all' : Number(value));
             }}
           >
-            {job.replicas.map(replica => (
-              <option key={replica.index} value={replica.index}>
-                {replica.index}
+            {[...Array(ranks).keys()].map(each => (
+              <option key={each} value={each}>
+                {each}
               </option>
             ))}
-            {job.replicas.length > 1 && (
-              <option value="all">{trans.__('all')}</option>
-            )}
+            {ranks > 1 && <option value="all">{trans.__('all')}</option>}
           </select>
         </label>
         <label>

@@ -34,6 +34,10 @@ export interface Job {
    * When the results were written into live objects.
    */
   applied: number | null;
+  /**
+   * How many logs there are.
+   */
+  ranks?: number;
   [k: string]: unknown;
 }
 /**
@@ -112,6 +116,10 @@ export interface JobStatus {
    * When the results were written into live objects.
    */
   applied: number | null;
+  /**
+   * How many logs there are.
+   */
+  ranks?: number;
   [k: string]: unknown;
 }
 /**
