@@ -7,6 +7,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import policies as policies_of_cluster
 import pytest
 from hub import NAMESPACE, PROXY, Hub, give_places
 
@@ -94,6 +95,40 @@ def test_the_spawn_page_says_what_is_free(hub):
     page = hub.until(lambda: found if "7 free" in (found := hub.page("ana")) else "", "the free GPUs")
     assert "7 free, at most 4 on one node." in page
     assert "No node has any." in page  # of TPUs with the labels of the profile
+
+
+def _listed(cluster, *what):
+    return json.loads(cluster.kubectl("get", *what, "-o", "json"))["items"]
+
+
+def test_policies_let_a_users_pods_reach_each_other_and_nobody_elses(cluster, hub):
+    """By the definition of NetworkPolicies, on the labels of the live pods; nothing enforces them here."""
+    policies, namespaces = _listed(cluster, "networkpolicies", "-A"), _listed(cluster, "namespaces")
+    pods = {}
+    for user in ("ana", "bo"):
+        hub.run(user, f"%%kf --workers 2 --detach --quiet --name policy-{user}\nimport time; time.sleep(300)")
+        mine = ("pods", "-n", f"jhub-{user}", "-l", f"job-name=policy-{user}")
+        hub.until(lambda mine=mine: len(_listed(cluster, *mine)) == 2, f"the replicas of {user}")
+        (notebook,) = _listed(cluster, "pods", "-n", f"jhub-{user}", "-l", "component=singleuser-server")
+        pods |= {f"notebook of {user}": notebook, f"replica of {user}": _listed(cluster, *mine)[0]}
+
+    def reached(port):
+        return {
+            (source, target)
+            for source in pods
+            for target in pods
+            if source != target
+            and policies_of_cluster.lets_through(policies, namespaces, pods[source], pods[target], port)
+        }
+
+    own = {("notebook of ana", "replica of ana"), ("notebook of bo", "replica of bo")}
+    both_ways = own | {(target, source) for source, target in own}
+    for port in (2220, 2221, 2222):
+        assert reached(port) == both_ways
+    for port in (22, 8888):
+        assert reached(port) == set()
+    for user in ("ana", "bo"):
+        hub.run(user, f"import jupyter_kf as kf; kf.job('policy-{user}').delete()")
 
 
 ATTEMPTS = [
