@@ -265,3 +265,16 @@ def test_private_names_of_keras_are_where_capture_looks() -> None:
     assert isinstance(object_registration.GLOBAL_CUSTOM_OBJECTS, dict), hint
     model = keras.Sequential([layer])
     assert {"train_function", "test_function", "predict_function"} <= set(model.__dict__), hint
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_keras_on_another_backend_is_refused_by_name(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """Said of the name only: neither is installed here."""
+    notebook.here("model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])")
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    with pytest.raises(
+        CaptureError, match=rf"model.* Keras runs on {backend} here.*KERAS_BACKEND=tensorflow"
+    ):
+        notebook.pack("model.summary()")
