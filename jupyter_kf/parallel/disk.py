@@ -181,7 +181,7 @@ def _copy(path: Any, mode: str) -> str:
     assert _shared is not None
     _shared.made += 1
     with by_each():
-        _shared.scratch = _shared.scratch or tempfile.mkdtemp(prefix="jupyter_kf-copies-")
+        _shared.scratch = _shared.scratch or tempfile.mkdtemp(prefix=f"jupyter_kf-copies-{os.getpid()}-")
         copy = f"{_shared.scratch}/{_shared.made}-{Path(_absolute(path)).name}"
         source = _now(path)
         if "w" not in mode and "x" not in mode and Path(source).is_file():

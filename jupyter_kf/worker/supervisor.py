@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BackendError
@@ -122,10 +125,13 @@ class Supervisor:
             self._bound(bool(lost()))
 
     def close(self, spare: Collection[int] = ()) -> None:
-        """Leave no process behind but those to ``spare``, which are no ranks."""
+        """Leave no process behind but those to ``spare``, which are no ranks, and no temporary file."""
         for child in self.children:
             child.signal(signal.SIGKILL)
         kill_descendants(spare)
+        for child in self.children:  # one that was killed could not remove its copies of files
+            for copies in Path(tempfile.gettempdir()).glob(f"jupyter_kf-copies-{child.pid}-*"):
+                shutil.rmtree(copies, ignore_errors=True)
         signal.set_wakeup_fd(-1)
         os.close(self._wake)
         os.close(self._wake_write)

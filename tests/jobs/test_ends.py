@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,6 +233,28 @@ def test_more_jobs_than_the_machine_holds_wait_in_line(
     (tmp_path / "go").touch()
     assert second.result(60) == 2
     assert first.job.result(30) > 0
+
+
+def test_copies_of_a_killed_rank_are_removed(warm_place: Path, tmp_path: Path) -> None:
+    path = tmp_path / "held"
+
+    def hold() -> None:
+        with path.open("w"):
+            print("step", flush=True)
+            time.sleep(600)
+
+    it = Running(kf.Executor(workers=2).submit(hold))
+    wait_until(it.trains, "it runs", 60)
+    ranks = it.ranks()
+
+    def copies() -> list[Path]:
+        place = Path(tempfile.gettempdir())
+        return [path for rank in ranks for path in place.glob(f"jupyter_kf-copies-{rank}-*")]
+
+    wait_until(copies, "a copy", 30)
+    os.kill(ranks[1], signal.SIGKILL)
+    it.job.wait(_BOUND)
+    assert copies() == []
 
 
 class Slow:
