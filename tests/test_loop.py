@@ -57,10 +57,14 @@ def test_an_interrupt_of_the_caller_cancels_the_work():
         assert begun.wait(30)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        loop.run(work())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run(work())
+    finally:
+        signal.signal(signal.SIGINT, before)
     thread.join(30)
 
     assert cancelled.wait(30)
