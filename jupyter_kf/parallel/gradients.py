@@ -28,7 +28,7 @@ def differentiating() -> bool:
 
 
 def hook(original: Any) -> Any:
-    """``GradientTape.gradient`` and ``.jacobian``, averaged over the replicas."""
+    """``GradientTape.gradient``, ``.jacobian`` or ``.batch_jacobian``, averaged over the replicas."""
 
     def differentiated(self: Any, target: Any, sources: Any, *args: Any, **kwargs: Any) -> Any:
         return _outermost(lambda: original(self, target, sources, *args, **kwargs), target, sources)

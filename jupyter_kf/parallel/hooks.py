@@ -60,7 +60,8 @@ def install() -> None:
         )
     stop.install()
     watch.start()
-    _replace(tf.GradientTape, "gradient", gradients.hook)
+    for name in ("gradient", "jacobian", "batch_jacobian"):
+        _replace(tf.GradientTape, name, gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
     _replace(tf, "gradients", gradients.graph_hook)
     _replace(tf, "recompute_grad", layers.recompute_hook)

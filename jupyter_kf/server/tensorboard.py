@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 import re
 import shutil
+import struct
 import sys
 import time
 from pathlib import Path
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 PROXIED = "jupyter-kf-tensorboard"  # also the entry point's name: the path below the base URL
 NEEDED = {"tensorboard": "tensorboard", "jupyter_server_proxy": "jupyter-server-proxy"}
 MOST_FOLDERS = 5000
-SLACK = 2.0  # seconds between the clocks of the job and of this server
 _EVENTS = re.compile(r"events\.out\.tfevents\.(\d+)\.")
 
 
@@ -81,16 +82,30 @@ def show(status: JobStatus) -> str:
 
 
 def event_files(root: Path, status: JobStatus) -> Iterator[Path]:
-    """Give the event files below a folder whose names say that they were begun while the job ran."""
+    """Give the event files below a folder that say that they were begun while the job ran."""
     if status.started is None:
         return
-    begin = int(status.started - SLACK)
-    end = (status.finished or time.time()) + SLACK
+    end = status.finished or time.time()
     for count, (folder, below, names) in enumerate(os.walk(root)):
         if count > MOST_FOLDERS:
             return
         below[:] = sorted(name for name in below if not name.startswith(".") and name != "node_modules")
         for name in names:
             match = _EVENTS.match(name)
-            if match and begin <= int(match[1]) <= end:
-                yield Path(folder, name)
+            if match and int(status.started) <= int(match[1]) <= end:
+                file = Path(folder, name)
+                if (_first_event(file) or math.inf) >= status.started:
+                    yield file
+
+
+def _first_event(file: Path) -> float | None:
+    """Read when something was first written, as a file's name and head say whole seconds only.
+
+    A TFRecord is its data's length (8 bytes), checksum (4), data and checksum (4); the first is the
+    head. An `Event` starts with its field 1, `wall_time`, as a double after the tag 0x09.
+    """
+    with contextlib.suppress(OSError, struct.error), file.open("rb") as records:
+        records.seek(struct.unpack("<Q", records.read(8))[0] + 8 + 12, os.SEEK_CUR)
+        tag, wall_time = struct.unpack("<Bd", records.read(9))
+        return float(wall_time) if tag == 0x09 else None
+    return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jupyter_kf.capture import kinds
 from jupyter_kf.errors import CaptureError
 from tests.capture_notebook import Notebook, Replicas, replicas
 
@@ -273,6 +274,7 @@ def test_keras_on_another_backend_is_refused_by_name(
 ) -> None:
     """Said of the name only: neither is installed here."""
     notebook.here("model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])")
+    monkeypatch.setattr(kinds, "_by_type", dict(kinds._PLAIN))  # a process knows one backend for good
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     with pytest.raises(
         CaptureError, match=rf"model.* Keras runs on {backend} here.*KERAS_BACKEND=tensorflow"

@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tensorboard.compat.proto import event_pb2
+from tensorboard.summary.writer import record_writer
 
 from jupyter_kf.errors import NotFound
 from jupyter_kf.server import tensorboard
@@ -55,6 +57,20 @@ def test_files_begun_while_the_job_ran_are_linked(tmp_path: Path, place_of_links
     tensorboard.forget()
     assert not place_of_links.exists()
     assert first.exists()
+
+
+def test_the_first_event_tells_the_jobs_of_one_second_apart(tmp_path: Path) -> None:
+    for name, at in (("earlier", 1000.2), ("own", 1000.7)):
+        file = written(tmp_path, name, int(at))
+        with file.open("wb") as out:
+            records = record_writer.RecordWriter(out)
+            for event in (
+                event_pb2.Event(wall_time=int(at), file_version="brain.Event:2"),
+                event_pb2.Event(wall_time=at, step=1),
+            ):
+                records.write(event.SerializeToString())
+    found = tensorboard.event_files(tmp_path, status(tmp_path, started=1000.5))
+    assert [file.parent.name for file in found] == ["own"]
 
 
 def test_a_job_that_runs_has_files_until_now(tmp_path: Path) -> None:
