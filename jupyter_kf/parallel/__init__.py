@@ -30,7 +30,7 @@ _HOME = {
     "uses_own_strategy": "hooks",
     "whole": "sharing",
 }
-_MODULES = ("collective", "report", "resume", "rows", "stop", "watch")
+_MODULES = ("collective", "disk", "report", "resume", "rows", "stop", "watch")
 
 __all__ = ["agree", "distribute", "install", "mean", "running", "uninstall", "uses_own_strategy", "whole"]
 

@@ -5,7 +5,8 @@ writer: it alone makes folders, removes, renames and writes. All replicas meet b
 that whoever still reads sees what was there, and after it, when they get the writer's result or error; a file
 that is written is, for the others, a copy of their own until it is closed. Between changes everybody reads
 the same disk. Outside the program's main thread, and while a graph is traced, nobody can meet: there the
-others leave the disk alone, too, but do not wait for the writer.
+others leave the disk alone, too, but do not wait for the writer. A program that asks which replica it is says
+itself who writes.
 
 This module says who does what and when; ``writes`` puts it in the place of what opens and changes files.
 """
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
 
-from . import collective, rows
+from . import collective, report, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ class _Shared:
     copies: dict[str, str] = field(default_factory=dict)
     own: list[str] = field(default_factory=list)
     depth: int = 0
+    aware: bool = False
     made: int = 0
 
 
@@ -97,6 +99,16 @@ def leave_to_each(path: Any) -> None:
         _shared.own.append(_absolute(path))
 
 
+def leave_all_to_each() -> None:
+    """From here on each replica changes the disk itself: its program asks which one it is, and so decides."""
+    if _shared is not None and not _shared.aware:
+        _shared.aware = True
+        report.note(
+            "The program asks which replica it is (kf.JobEnvironment), so from there on each replica changes "
+            "files itself: let one of them write, or each to a file of its own."
+        )
+
+
 def change(path: Any, act: Callable[[], T], needed: bool = False) -> T:
     """What ``act``, done by the writer, gives or raises.
 
@@ -114,7 +126,7 @@ def change(path: Any, act: Callable[[], T], needed: bool = False) -> T:
 def begin(path: Any, mode: str, act: Callable[[Any], T]) -> T:
     """Opens by ``act(path)``; to write, the others open a copy. ``mode`` is that of ``open``."""
     if not is_to_write(mode):
-        written = _shared is not None and not _shared.depth and _shared.copies
+        written = _shared.copies if _shared is not None and not _shared.depth else None
         return act(written.get(_absolute(path), path) if written else path)
     how = _how(path)
     if how == _REAL:
@@ -134,8 +146,12 @@ def begin(path: Any, mode: str, act: Callable[[Any], T]) -> T:
 
 def done(path: Any) -> None:
     """A file begun is closed: all wait until its content is there for all."""
-    if _shared is not None and _how(path) == _MEET:
+    if _shared is None:
+        return
+    how = _how(path)
+    if how == _MEET or _shared.aware:
         _shared.copies.pop(_absolute(path), None)
+    if how == _MEET:
         _meet()
 
 
@@ -146,11 +162,11 @@ def is_to_write(mode: Any) -> bool:
 
 def is_for_all() -> bool:
     """Whether the code running now is the user's, in a group of several."""
-    return _shared is not None and not _shared.depth
+    return _shared is not None and not _shared.depth and not _shared.aware
 
 
 def _how(path: Any) -> str:
-    if _shared is None or _shared.depth or isinstance(path, int):
+    if _shared is None or not is_for_all() or isinstance(path, int):
         return _REAL
     absolute = _absolute(path)
     if absolute.startswith(_DEVICES) or not _CACHES.isdisjoint(Path(absolute).parts):

@@ -5,8 +5,19 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _VARIABLE = "JUPYTER_KF_ENVIRONMENT"
+_when_asked: Callable[[], None] | None = None
+
+
+def when_asked(act: Callable[[], None] | None) -> None:
+    """Call ``act`` whenever the program asks which rank it is."""
+    global _when_asked
+    _when_asked = act
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class JobEnvironment:
         text = os.environ.get(_VARIABLE)
         if not text:
             return None
+        if _when_asked is not None:
+            _when_asked()
         data = json.loads(text)
         return cls(**{**data, "addresses": tuple(data["addresses"])})
 

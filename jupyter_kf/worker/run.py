@@ -20,6 +20,7 @@ from ..errors import JupyterKFError
 from ..spec import JobState
 from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
 from .child import PEER_LOST
+from .environment import when_asked
 from .link import Link
 from .output import Output
 from .work import Finished, perform
@@ -96,8 +97,9 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
 
 def _perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
     """Run the work on one disk for all ranks, and refuse what came of waiting in vain."""
-    from ..parallel import running, watch
+    from ..parallel import disk, running, watch
 
+    when_asked(disk.leave_all_to_each)
     finished = perform(payload, output, link, running)
     watch.check()
     return finished

@@ -192,3 +192,33 @@ def test_as_one_process_leaves_it(
     there, here = _there(tmp_path / "there"), _there(tmp_path / "here")
     assert there.keys() == here.keys()
     assert there == here
+
+
+def by_rank(folder: Path) -> str:
+    """A program that knows of replicas: each writes a file of its own, and one writes the report."""
+    os.chdir(folder)
+    Path("before.txt").write_text("once")
+    with open("across.txt", "w") as across:  # noqa: PTH123
+        place = kf.JobEnvironment.current()
+        assert place is not None
+        across.write("closed later")
+    Path(f"part-{place.rank}.txt").write_text(str(place.rank))
+    if place.rank == 0:
+        Path("report.txt").write_text("of all")
+    kf.mean(0.0)  # all are here
+    return Path("across.txt").read_text()
+
+
+def test_a_program_that_asks_for_its_rank_decides_who_writes(tmp_path: Path) -> None:
+    with kf.Executor(workers=3) as executor:
+        job = executor.submit(by_rank, tmp_path)
+        assert job.result(60) == "closed later"
+    assert {p.name: p.read_text() for p in tmp_path.glob("*.txt")} == {
+        "before.txt": "once",
+        "across.txt": "closed later",
+        "part-0.txt": "0",
+        "part-1.txt": "1",
+        "part-2.txt": "2",
+        "report.txt": "of all",
+    }
+    assert "asks which replica it is" in job.logs()
