@@ -32,7 +32,8 @@ from jupyter_kf import loop  # noqa: E402
 from jupyter_kf.backends import manifests  # noqa: E402
 from jupyter_kf.backends.mirror import Mirror  # noqa: E402
 
-ROUNDS = 2
+ROUNDS = 3
+WIDTHS = {"26 k": 128, "2 M": 1400}  # of two hidden layers, by number of parameters
 STEPS = 60
 JOBS = 1000
 MODEL = """
@@ -42,7 +43,8 @@ x = np.random.default_rng(0).normal(size=(128, 64)).astype("float32")
 y = np.random.default_rng(1).integers(0, 10, 128)
 def make():
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(10)])
+    hidden = [keras.layers.Dense(WIDTH, "relu") for _ in range(2)]
+    model = keras.Sequential([keras.Input((64,)), *hidden, keras.layers.Dense(10)])
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
     return model, optimizer
@@ -108,9 +110,9 @@ def run_source(source: str, names: dict[str, object]) -> None:
     exec(source, dict(names))
 
 
-def ours(place: replicas.KubernetesBackend, out: Path) -> tuple[float, float]:
+def ours(place: replicas.KubernetesBackend, out: Path, width: int) -> tuple[float, float]:
     """One job through the package."""
-    names = {"OUT": str(out), "STEPS": STEPS, "__name__": "bench"}
+    names = {"OUT": str(out), "STEPS": STEPS, "WIDTH": width, "__name__": "bench"}
     started = time.time()
     with kf.Executor(2, backend=place) as executor:
         job = executor.submit(run_source, MODEL + "import jupyter_kf as kf\n" + OURS, names)
@@ -119,13 +121,15 @@ def ours(place: replicas.KubernetesBackend, out: Path) -> tuple[float, float]:
     return steps(out, started)
 
 
-def by_hand(cluster: Cluster, place: replicas.KubernetesBackend, out: Path) -> tuple[float, float]:
+def by_hand(
+    cluster: Cluster, place: replicas.KubernetesBackend, out: Path, width: int
+) -> tuple[float, float]:
     """The same with kubectl."""
     spec = kf.JobSpec("hand", replicas=2)
     where = loop.run(place.placement())
     job = manifests.job(spec, replace(where, python=sys.executable))
     container = job["spec"]["template"]["spec"]["containers"][0]
-    script = f"OUT, STEPS = {str(out)!r}, {STEPS}\n" + MODEL + BY_HAND
+    script = f"OUT, STEPS, WIDTH = {str(out)!r}, {STEPS}, {width}\n" + MODEL + BY_HAND
     container |= {"command": [sys.executable, "-c", script], "readinessProbe": None}
     service = manifests.service(spec, "")
     del service["metadata"]["ownerReferences"]
@@ -197,6 +201,20 @@ def client() -> str:
     return subprocess.check_output([sys.executable, "-c", script], text=True, env=env, timeout=120).strip()
 
 
+def compare(
+    cluster: Cluster, place: replicas.KubernetesBackend, store: Path, parameters: str, width: int
+) -> None:
+    """Say how jobs of both kinds start and step, taking turns."""
+    found = [
+        (ours(place, store / "ours", width), by_hand(cluster, place, store / "hand", width))
+        for _ in range(ROUNDS)
+    ]
+    for n, (what, unit, scale) in enumerate((("submit to first step", "s", 1), ("one step", "ms", 1000))):
+        one, other = (statistics.median(each[kind][n] for each in found) * scale for kind in (0, 1))
+        text = f"{one:.2f} {unit}, by hand {other:.2f} {unit}, ratio {one / other:.2f}"
+        say(f"{what}, {parameters} parameters", text)
+
+
 def say(what: str, value: str) -> None:
     print(f"{what:42} {value}", flush=True)
 
@@ -208,15 +226,8 @@ def main() -> None:
         store = Path(folder)
         place = replicas.backend(cluster.kubeconfig, "default", replicas.placement(store))
         say("submit with 10 MB returns after", f"{statistics.median(submit(place) for _ in range(3)):.2f} s")
-        found = [
-            (ours(place, store / "ours"), by_hand(cluster, place, store / "hand")) for _ in range(ROUNDS)
-        ]
-        for n, what in enumerate(("submit to first step", "one step")):
-            one = statistics.median(each[0][n] for each in found)
-            other = statistics.median(each[1][n] for each in found)
-            unit, scale = ("s", 1) if n == 0 else ("ms", 1000)
-            text = f"{one * scale:.2f} {unit}, by hand {other * scale:.2f} {unit}, ratio {one / other:.2f}"
-            say(what, text)
+        for parameters, width in WIDTHS.items():
+            compare(cluster, place, store, parameters, width)
         loop.run(place.close())
         for what, value in asyncio.run(watch(place)).items():
             say(f"watching {JOBS} jobs: {what}", f"{value:.3f}")
