@@ -48,6 +48,11 @@ def names(source: str, **namespace: Any) -> str:
         ("for a in b: pass\na", "a b"),
         ("for a[b] in c: pass", "a b c"),
         ("while a: b = c\nb", "a b c"),
+        ("for a in b:\n    if c: break\nelse:\n    d", "b c d"),
+        ("while True:\n    try:\n        a\n    finally:\n        if b: continue\n    break", "a b"),
+        ("for x in a:\n    with b:\n        match c:\n            case 1: break\n            case _: continue", "a b c"),
+        ("for x in a:\n    for x in b: break\n    continue", "a b"),
+        ("from __future__ import annotations\na", "a"),
         ("if a:\n    b = 1\nelse:\n    b = 2\nb", "a"),
         ("if a:\n    b = 1\nb", "a b"),
         ("with a as b: c = 1\nb, c", "a"),
@@ -82,9 +87,14 @@ def test_evaluation_in_a_dictionary_of_its_own_is_fine() -> None:
     assert names("eval(a, {'b': c})") == "a c"
 
 
-def test_not_python_is_refused() -> None:
+@pytest.mark.parametrize("source", ["a +", "break", "for x in a: pass\nreturn", "def f(): continue"])
+def test_not_python_is_refused(source: str) -> None:
     with pytest.raises(CaptureError, match="not valid Python"):
-        names("a +")
+        names(source)
+
+
+def test_what_python_warns_of_is_left_to_the_run() -> None:
+    assert names("a is 1; '\\d'") == "a"
 
 
 @pytest.fixture

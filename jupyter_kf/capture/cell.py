@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # names that the shell or Python gives to every process that runs cells
 SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "__builtins__", "__builtin__", "__name__", "__doc__"})
 _SUPPRESSING = re.compile("suppress|raises", re.IGNORECASE)
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _WORD = re.compile(r"[^\W\d]\w*")
 _Bodies = ast.If | ast.For | ast.AsyncFor | ast.While | ast.With | ast.AsyncWith | ast.Try | ast.TryStar
 
@@ -39,13 +41,8 @@ def needed(source: str, namespace: Mapping[str, object]) -> dict[str, object]:
 
     :raises CaptureError: the source is not Python, or looks names up in a way that cannot be foreseen
     """
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        raise CaptureError(f"The cell is not valid Python: {error}") from error
-    reads: set[str] = set()
-    _block(tree.body, set(), reads)
-    reads |= set(_hidden(tree))
+    with warnings.catch_warnings(action="ignore"):  # the run gives them
+        reads = _reads(source)
     found: dict[str, object] = {}
     todo = sorted(reads)
     while todo:
@@ -55,6 +52,17 @@ def needed(source: str, namespace: Mapping[str, object]) -> dict[str, object]:
         found[name] = namespace[name]
         todo.extend(sorted(functions.used_by(namespace[name])))
     return found
+
+
+def _reads(source: str) -> set[str]:
+    try:
+        compile(source, "<cell>", "exec", _FLAGS, dont_inherit=True)
+    except SyntaxError as error:
+        raise CaptureError(f"The cell is not valid Python: {error}") from error
+    tree = ast.parse(source)
+    reads: set[str] = set()
+    _block(tree.body, set(), reads)
+    return reads | set(_hidden(tree))
 
 
 def _block(body: Iterable[ast.stmt], bound: set[str], reads: set[str]) -> None:
@@ -112,8 +120,10 @@ def _compound(statement: ast.stmt, bound: set[str], reads: set[str]) -> None:
 
 def _looked_up(body: list[ast.stmt]) -> set[str]:
     """The names that statements look up among the globals, the functions defined in them included."""
+    if not isinstance(body[0], ast.ImportFrom):  # which, from __future__, must come first
+        body = [ast.While(ast.Constant(1), body, [])]  # where a break out of the cell's own loop is valid
     module = ast.fix_missing_locations(ast.Module(body, []))
-    code = compile(module, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    code = compile(module, "<cell>", "exec", _FLAGS, dont_inherit=True)
     return set(functions.global_names(code))
 
 
