@@ -54,7 +54,9 @@ def read(variable: Any) -> Any:
 
 def _written(before: Any, now: Any) -> bool:
     if before.shape.num_elements() > _SMALL:
-        return bool(before.numpy().ctypes.data != now.numpy().ctypes.data)
+        # Of ``numpy()`` each is a copy, at an address that is free again when the next one is made.
+        old, new = np.asarray(before), np.asarray(now)
+        return bool(old.ctypes.data != new.ctypes.data)
     return not np.array_equal(before.numpy(), now.numpy())
 
 

@@ -165,6 +165,21 @@ def test_variables_that_keras_does_not_know_are_put_back() -> None:
     assert np.array_equal(drawn.state.numpy(), before)
 
 
+@pytest.mark.parametrize("rows", [8, 85, 3000])
+@pytest.mark.parametrize("looked_up", [False, True])
+def test_weights_of_any_size_are_put_back(rows: int, looked_up: bool) -> None:
+    table = tf.Variable(np.random.RandomState(1).rand(rows, 48).astype("float32"))
+    codes = tf.constant(np.random.RandomState(0).randint(0, 8, (6, 3)))
+
+    def call(x: Any) -> Any:
+        picked = tf.gather(table, x) if looked_up else tf.one_hot(x, rows) @ table
+        return tf.reduce_sum(picked, -1)
+
+    before = table.numpy()
+    assert trial.run(call, call, (codes,), {}, (0,)) == (("rows",), ())
+    np.testing.assert_array_equal(table.numpy(), before)
+
+
 def test_random_numbers_of_numpy_and_python_are_left_where_they_were() -> None:
     def call(x: Any) -> Any:
         return x + np.random.rand() + random.random()
