@@ -50,7 +50,10 @@ def names(source: str, **namespace: Any) -> str:
         ("while a: b = c\nb", "a b c"),
         ("for a in b:\n    if c: break\nelse:\n    d", "b c d"),
         ("while True:\n    try:\n        a\n    finally:\n        if b: continue\n    break", "a b"),
-        ("for x in a:\n    with b:\n        match c:\n            case 1: break\n            case _: continue", "a b c"),
+        (
+            "for x in a:\n    with b:\n        match c:\n            case 1: break\n            case _: continue",
+            "a b c",
+        ),
         ("for x in a:\n    for x in b: break\n    continue", "a b"),
         ("from __future__ import annotations\na", "a"),
         ("if a:\n    b = 1\nelse:\n    b = 2\nb", "a"),
