@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import pickle
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,20 +46,20 @@ class Outcome:
 
     def apply(self, captured: Captured | None, namespace: dict[str, Any] | None) -> None:
         """Write into the live objects and names; without them, build fresh objects."""
-        from .capture import Lost, LostError, ambient
+        from .capture import LostError, ambient
 
         try:
             reply = self._read(captured)
         except LostError as err:  # all else is written already
             reply, self._lost = err.value, err
+            if namespace is not None and not err.stale:
+                self._lost = None
+                _say(err, reply)
         if captured is not None:
             ambient.restore(reply["ambient"], load=False)
         self._reply = reply
-        if isinstance(reply["value"], Lost) and not any(isinstance(v, Lost) for v in reply["bound"].values()):
-            # What a cell ends with is shown in any case; that it cannot be had as well is no error.
-            self._lost, reply["value"] = (None, None) if namespace is not None else (self._lost, None)
         if namespace is not None:
-            namespace.update({k: v for k, v in reply["bound"].items() if not isinstance(v, Lost)})
+            namespace.update(reply["bound"])
             for gone in reply["deleted"]:
                 namespace.pop(gone, None)
 
@@ -84,10 +85,13 @@ class Outcome:
     def peek(self, captured: Captured | None) -> BaseException | None:
         """Give the error without applying anything."""
         if self._reply is None:
-            from .capture import load_outcome
+            from .capture import LostError, load_outcome
 
             with self._folder(OUTCOME) as outcome, self._folder(PAYLOAD) as payload:
-                return load_outcome(outcome, payload)["error"]  # type: ignore[no-any-return]
+                try:
+                    return load_outcome(outcome, payload)["error"]  # type: ignore[no-any-return]
+                except LostError as err:
+                    return err.value["error"]  # type: ignore[no-any-return]
         return self._reply["error"]  # type: ignore[no-any-return]
 
     @property
@@ -105,6 +109,17 @@ class Outcome:
         with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
             self._store.download(path, Path(scratch))
             yield Path(scratch)
+
+
+def _say(err: LostError, reply: dict[str, Any]) -> None:
+    """Tell what a cell left behind. Its value is shown in any case: of that only its use says so."""
+    from .capture import Lost
+
+    value = reply["value"]
+    unnamed = isinstance(value, Lost) and not any(value is bound for bound in reply["bound"].values())
+    for message in err.lost:
+        if not (unnamed and repr(value) == f"<lost: {message}>"):
+            print(f"jupyter_kf: {message} Using it raises LostError; all else is here.", file=sys.stderr)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,9 @@ class Arrival:
 
 
 def _lost(culprit: refusals.Culprit, result: object) -> str:
-    name = (
-        paths.path_to(culprit.obj, {"the result": result}) or f"a {type(culprit.obj).__name__} of the result"
-    )
+    bound = result.get("bound", {}) if isinstance(result, dict) else {}  # by a cell
+    roots = {**bound, "the result": result}
+    name = paths.path_to(culprit.obj, roots) or f"a {type(culprit.obj).__name__} of the result"
     return f"{name} cannot come back from the replicas: {culprit.reason}."
 
 

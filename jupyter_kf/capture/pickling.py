@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_kf.capture import functions, kinds, modules, paths, payload, refusals
 from jupyter_kf.capture.call import Call
 from jupyter_kf.capture.cell import Cell
+from jupyter_kf.capture.lost import Lost, LostError
 from jupyter_kf.capture.snapshot import Snapshot
 from jupyter_kf.capture.streams import Pickler, Unpickler, with_room
 from jupyter_kf.capture.tensors import TensorReader, TensorWriter
@@ -113,22 +114,6 @@ class Captured:
         return read_outcome(folder, self._objects, self._namespace, self._roots)
 
 
-class Lost:
-    """Stands for a part of a result that could not travel."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def __repr__(self) -> str:
-        return f"<lost: {self.message}>"
-
-
-class LostError(CaptureError):
-    """A part of the result could not travel; the rest is applied, and in `value`."""
-
-    value: Any = None
-
-
 def read_outcome(
     folder: Path,
     objects: Mapping[int, Any],
@@ -139,25 +124,23 @@ def read_outcome(
 
     :raises LostError: after all else is written, if some part could not travel
     """
-    lost: list[Lost] = []
+    lost: list[str] = []
+    stale: list[str] = []
 
     def lose(message: str) -> Lost:
-        lost.append(Lost(message))
-        return lost[-1]
+        lost.append(message)
+        return Lost(message)
 
     source, tensors = open_files(folder, payload.OUTCOME)
 
     def fixed(culprit: refusals.Culprit) -> None:
         name = paths.path_to(culprit.obj, roots or {}) or f"A {type(culprit.obj).__name__}"
-        lose(f"{name} keeps its old state: {culprit.reason}. Way out: {culprit.way_out}.")
+        stale.append(f"{name} keeps its old state: {culprit.reason}. Way out: {culprit.way_out}.")
 
     value = Unpickler(source, tensors, namespace, objects, lose, fixed).read()
     finish(objects)
-    if lost:
-        messages = " ".join(dict.fromkeys(part.message for part in lost))
-        error = LostError(f"{messages} Everything else is applied.")
-        error.value = value
-        raise error
+    if lost or stale:
+        raise LostError.of(value, lost, stale)
     return value
 
 

@@ -98,6 +98,10 @@ def refusal(obj: Any) -> tuple[str, str] | None:
         return _BY_TYPE[cls]
     if cls in (_LOCK, _RLOCK):
         return ("it is a lock that somebody holds", "release it first") if held(obj) else None
+    if cls.__name__ == "Lost" and cls.__module__ == f"{__package__}.lost":
+        return "it did not come back from an earlier job", "make it again"
+    if cls.__name__ == "GradientTape" and getattr(obj, "_tape", None) is not None:
+        return "what a tape has recorded stays in its process", "make and use the tape inside the cell"
     for base in cls.__mro__:
         found = _BY_NAME.get(f"{base.__module__}.{base.__qualname__}")
         if found and not issubclass(cls, io.StringIO | io.BytesIO):

@@ -98,7 +98,7 @@ def run_cell(cell: Cell, output: Output, around: Around) -> tuple[Any, BaseExcep
     shell.source = cell.source
     shell.execution_count = cell.number
     shell.ast_transformers.append(_Shift(1))
-    _name_code(shell.compile, cell.filename)
+    _know_code(shell.compile, cell.filename)
     with around(shell):
         result = shell.run_cell(cell.source, store_history=False)
     error = result.error_before_exec or result.error_in_exec
@@ -123,8 +123,11 @@ def _make_shell(output: Output) -> ReplicaShell:
     return shell
 
 
-def _name_code(compiler: CachingCompiler, filename: str) -> None:
+def _know_code(compiler: CachingCompiler, filename: str) -> None:
+    """Keep the source under the notebook's name and line numbers, where inspect and AutoGraph find it."""
+    kept = compiler.cache
     compiler.get_code_name = lambda *_: filename
+    compiler.cache = lambda code, *args, **kwargs: kept(f"\n{code}", *args, **kwargs)
 
 
 def _json(data: dict[str, Any]) -> dict[str, Any]:

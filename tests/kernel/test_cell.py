@@ -79,6 +79,23 @@ def test_output_comes_as_if_it_had_run_here(kernel: Kernel) -> None:
     assert kernel.run("total, _.shape, Out[max(Out)] is _").result == {"text/plain": "(45, (2, 1), True)"}
 
 
+def test_source_is_found_at_its_lines(kernel: Kernel) -> None:
+    """What warnings quote, and what AutoGraph and inspect read of functions defined in the cell."""
+    cell = (
+        "import inspect, warnings\n"
+        "double = lambda v: 2 * v\n"
+        "half = lambda v: v / 2\n"
+        "warnings.warn('careful', stacklevel=1)\n"
+        "[inspect.getsource(f) for f in (double, half)]"
+    )
+    here, there = kernel.run(cell), kernel.run(f"%%kf -w 2 --quiet\n{cell}")
+    assert there.status == "ok", there.traceback
+    assert there.result == here.result
+    assert there.stderr.splitlines()[1:] == here.stderr.splitlines()[1:]
+    assert "warnings.warn('careful'" in here.stderr
+    assert ":5: UserWarning" in there.stderr
+
+
 def test_a_progress_bar_moves_and_updated_displays_update(kernel: Kernel) -> None:
     cell = (
         "%%kf -w 2 -q\n"
@@ -172,9 +189,28 @@ def test_what_cannot_come_back_is_named_and_the_rest_is_there(kernel: Kernel) ->
     reply = kernel.run(
         "%%kf -w 2\nmodel.fit(x, y, batch_size=16, verbose=0)\nfound = 1\nhandle = open('log.txt', 'w')"
     )
-    assert reply.ename == "LostError" and "handle" in reply.evalue, reply
-    check = kernel.run("found, int(model.optimizer.iterations.numpy()), 'handle' in globals()")
-    assert check.result == {"text/plain": "(1, 3, False)"}
+    assert reply.status == "ok", reply.traceback
+    assert "handle cannot come back from the replicas: it is an open file. Using it" in reply.stderr
+    check = kernel.run("found, int(model.optimizer.iterations.numpy()), handle")
+    assert check.result is not None and check.result["text/plain"].startswith("(1, 3, <lost: handle cannot")
+    for use in ("handle.write('x')", "%%kf -w 2\nprint(handle)"):
+        reply = kernel.run(use)
+        assert reply.status == "error" and re.search(
+            "handle cannot (come|travel)", reply.evalue + reply.stderr
+        ), reply
+
+
+def test_a_tape_that_stays_is_named(kernel: Kernel) -> None:
+    reply = kernel.run(
+        "%%kf -w 2\nimport tensorflow as tf\nv = tf.Variable(2.0)\n"
+        "with tf.GradientTape(persistent=True) as tape:\n    square = v * v\n"
+        "with tf.GradientTape() as used:\n    cube = v * v * v\n"
+        "slopes = [float(t.gradient(y, v)) for t, y in ((tape, square), (used, cube))]"
+    )
+    assert reply.status == "ok" and "what a tape has recorded stays in its process" in reply.stderr, reply
+    assert kernel.run("slopes").result == {"text/plain": "[4.0, 12.0]"}
+    assert kernel.run("tape.gradient(square, v)").ename == "LostError"
+    assert kernel.run("used.gradient(cube, v)").ename == "RuntimeError"
 
 
 def test_a_value_that_cannot_travel_is_still_shown(kernel: Kernel) -> None:
