@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .handle import Job
     from .parallel import distribute, mean, whole
     from .profiles import Profile
+    from .recurring import Schedule, schedule, schedules
     from .spec import JobSpec, JobState, JobStatus, Replica, Resources
     from .worker.environment import JobEnvironment
 
@@ -47,6 +48,7 @@ _HOME = {
     "handle": ("Job",),
     "parallel": ("distribute", "mean", "whole"),
     "profiles": ("Profile",),
+    "recurring": ("Schedule", "schedule", "schedules"),
     "spec": ("JobSpec", "JobState", "JobStatus", "Replica", "Resources"),
     "worker.environment": ("JobEnvironment",),
 }
@@ -70,11 +72,14 @@ __all__ = [
     "Profile",
     "Replica",
     "Resources",
+    "Schedule",
     "SpecError",
     "distribute",
     "job",
     "jobs",
     "mean",
+    "schedule",
+    "schedules",
     "whole",
 ]
 

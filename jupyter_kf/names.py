@@ -18,6 +18,8 @@ LABEL_PREFIX = "jupyter-kf"
 LABEL_LIMIT = 63
 # "-" and a replica's index of up to five digits still fit behind the longest job name.
 JOB_LIMIT = LABEL_LIMIT - 6
+# The cluster appends "-" and ten digits to a schedule's name for each time that it comes round.
+SCHEDULE_LIMIT = LABEL_LIMIT - 11
 _HASH = 8
 
 _DNS_LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
@@ -38,6 +40,16 @@ def check_job_name(text: str) -> str:
     raise SpecError(
         f"{text!r} cannot be a job's name: use at most {JOB_LIMIT} of a-z, 0-9 and '-', a letter "
         f"first and a letter or digit last, for example {slug(text)!r}."
+    )
+
+
+def check_schedule_name(text: str) -> str:
+    """Give ``text`` back if it is a valid schedule name, else raise `SpecError` with one that is."""
+    if len(text) <= SCHEDULE_LIMIT and _DNS_LABEL.fullmatch(text):
+        return text
+    raise SpecError(
+        f"{text!r} cannot be a schedule's name: use at most {SCHEDULE_LIMIT} of a-z, 0-9 and '-', a letter "
+        f"first and a letter or digit last, for example {slug(text, SCHEDULE_LIMIT)!r}."
     )
 
 

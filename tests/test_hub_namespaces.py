@@ -30,7 +30,8 @@ def test_labels_of_the_administrator_cannot_weaken_it():
 def test_the_account_may_run_jobs_and_read_no_secrets():
     [role] = made(TENANT, "Role")
     rules = {rule["resources"][0]: rule["verbs"] for rule in role["rules"]}
-    assert set(rules) == {"jobs", "services", "pods", "pods/log", "events", "persistentvolumeclaims"}
+    kinds = {"jobs", "cronjobs", "services", "pods", "pods/log", "events", "persistentvolumeclaims"}
+    assert set(rules) == kinds
     assert "create" not in rules["pods"]
     [binding] = made(TENANT, "RoleBinding")
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "jupyter-kf", "namespace": "jhub-ana"}]
@@ -71,7 +72,7 @@ def test_without_an_allowance_nothing_is_limited():
 
 
 def test_pods_are_closed_to_other_users():
-    pods, notebooks = (each["spec"] for each in made(TENANT, "NetworkPolicy"))
+    pods, notebooks, _ = (each["spec"] for each in made(TENANT, "NetworkPolicy"))
     assert pods["podSelector"] == {}
     [own] = pods["ingress"]
     assert own["from"] == [{"podSelector": {}}]
@@ -81,10 +82,12 @@ def test_pods_are_closed_to_other_users():
     assert hub["ports"] == [{"protocol": "TCP", "port": 8888}]
 
 
-def test_only_notebooks_reach_the_api_server_and_the_hub():
-    pods, notebooks = (each["spec"] for each in made(TENANT, "NetworkPolicy"))
+def test_only_notebooks_reach_the_hub_and_they_and_schedules_the_api_server():
+    pods, notebooks, launchers = (each["spec"] for each in made(TENANT, "NetworkPolicy"))
     targets = [each["to"][0] for each in notebooks["egress"][1:]]
     assert targets == [{"ipBlock": {"cidr": "10.0.0.1/32"}}, {"ipBlock": {"cidr": "fd00::1/128"}}]
+    assert launchers["egress"] == notebooks["egress"][1:]
+    assert launchers["podSelector"] == {"matchLabels": {"jupyter-kf/part": "launcher"}}
     public = next(each["to"][0]["ipBlock"] for each in pods["egress"] if "ipBlock" in each["to"][0])
     assert "10.0.0.0/8" in public["except"]
 

@@ -29,7 +29,7 @@ _WATCH_SECONDS = 300
 # aiohttp lets go of TLS connections in later turns of the loop, and asks to be given the time.
 _TLS_FAREWELL = 0.25
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_PATHS = {"jobs": "/apis/batch/v1"}
+_PATHS = {"jobs": "/apis/batch/v1", "cronjobs": "/apis/batch/v1"}
 
 Object = dict[str, Any]
 
@@ -61,7 +61,7 @@ def error_of(status: int, body: str) -> JupyterKFError:
         400: "The cluster did not understand the request",
         401: "The cluster does not know this user",
         403: "The cluster refused",
-        422: "The cluster found the job invalid",
+        422: "The cluster found the request invalid",
     }
     text = f"{said[status]}: {message}" if status in said else str(message)
     return kinds.get(status, BackendError)(text)
@@ -157,9 +157,9 @@ class ApiServer:
         """Give a list object: its ``items``, and in ``metadata`` the version to watch from."""
         return await self._call("GET", await self._path(kind), query=query)
 
-    async def create(self, kind: str, body: Object) -> Object:
+    async def create(self, kind: str, body: Object, **query: str) -> Object:
         """Make an object; `Conflict` if there is one of its name."""
-        return await self._call("POST", await self._path(kind), body=body)
+        return await self._call("POST", await self._path(kind), body=body, query=query)
 
     async def patch(self, kind: str, name: str, body: Object) -> Object:
         """Change an object by a merge patch."""

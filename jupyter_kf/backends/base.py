@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from ..errors import NotFound, SpecError
 from ..spec import Record
 from ..store import PAYLOAD, REQUESTS, SPEC, ArtifactStore, job_path
+from .schedules import NoSchedules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ..spec import JobSpec, JobStatus
+    from .schedules import Schedules
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ class Backend(ABC):
     async def availability(self, profile: str = "") -> Availability:
         """Tell what is free for workers of a profile; that it is not known is not that nothing is."""
         return Availability()
+
+    def schedules(self) -> Schedules:
+        """Give the schedules of this place; one that keeps none says so when one is made."""
+        return NoSchedules(self.name, self.store.url)
 
     async def interrupt(self, name: str) -> None:
         """Ask a running job to stop after its present step and to bring back what it has."""

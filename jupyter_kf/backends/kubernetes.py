@@ -19,6 +19,7 @@ from ..store import APPLIED, ArtifactStore, job_path, log_path
 from . import manifests
 from .apiserver import ApiServer, Conflict
 from .base import Backend, JobEvent, PlaceEvent
+from .cronjobs import CronJobs
 from .events import events_of
 from .manifests import CANCELLED_ANNOTATION, CONTAINER, INDEX_LABEL, JOB_LABEL, USER_LABEL
 from .mirror import REFUSALS, Mirror, statuses
@@ -260,6 +261,9 @@ class KubernetesBackend(Backend):
         except NotFound:
             return False
         return True
+
+    def schedules(self) -> CronJobs:
+        return CronJobs(self.api, self.store, self.placement)
 
     async def close(self) -> None:
         await self.api.close()

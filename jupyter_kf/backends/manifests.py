@@ -50,11 +50,11 @@ def labels(spec: JobSpec) -> dict[str, str]:
 
 def job(spec: JobSpec, place: Placement, profile: Profile | None = None) -> Object:
     """The Job; the profile's overrides are merged into the pod before the placement's."""
-    pod, queue = _pod(spec, place), profile.queue if profile else ""
+    replica, queue = _pod(spec, place), profile.queue if profile else ""
     if profile and profile.store_secret:
-        pod = merge(pod, _store_access(profile.store_secret))
+        replica = merge(replica, store_access(profile.store_secret))
     for changes in (profile.pod_overrides if profile else {}, place.overrides):
-        pod = merge(pod, changes)
+        replica = merge(replica, changes)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -72,7 +72,7 @@ def job(spec: JobSpec, place: Placement, profile: Profile | None = None) -> Obje
             "ttlSecondsAfterFinished": _KEEP_SECONDS,
             "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {"metadata": {"labels": labels(spec)}, "spec": pod},
+            "template": {"metadata": {"labels": labels(spec)}, "spec": replica},
         },
     }
 
@@ -87,23 +87,27 @@ def _failure_rules() -> list[Object]:
 
 
 def _pod(spec: JobSpec, place: Placement) -> Object:
-    scratch: list[Object] = [
-        {"name": "scratch", "emptyDir": {}},
-        {"name": "shm", "emptyDir": {"medium": "Memory"}},
-    ]
+    replica = container(place, ["-m", "jupyter_kf.worker", spec.name], {}, spec.image) | {
+        "ports": [{"name": "tensorflow", "containerPort": PORT}],
+        "readinessProbe": {"tcpSocket": {"port": READY_PORT}, "periodSeconds": 1, "failureThreshold": 30},
+        "resources": _resources(spec),
+    }
+    return pod(place, replica) | {"subdomain": spec.name}
+
+
+def container(place: Placement, arguments: list[str], env: dict[str, str], image: str = "") -> Object:
+    """What runs the interpreter with ``arguments``, without privileges; of ``env`` what is not empty."""
     mounts: list[Object] = [
         {"name": "scratch", "mountPath": "/tmp"},
         {"name": "shm", "mountPath": "/dev/shm"},
     ]
-    env = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"} | place.env | {"JUPYTER_KF_STORE": place.store}
-    container = {
+    known = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"} | place.env | {"JUPYTER_KF_STORE": place.store}
+    known |= {name: value for name, value in env.items() if value}
+    return {
         "name": CONTAINER,
-        "image": spec.image or place.image,
-        "command": [place.python, "-m", "jupyter_kf.worker", spec.name],
-        "env": [{"name": name, "value": value} for name, value in env.items()],
-        "ports": [{"name": "tensorflow", "containerPort": PORT}],
-        "readinessProbe": {"tcpSocket": {"port": READY_PORT}, "periodSeconds": 1, "failureThreshold": 30},
-        "resources": _resources(spec),
+        "image": image or place.image,
+        "command": [place.python, *arguments],
+        "env": [{"name": name, "value": value} for name, value in known.items()],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -111,9 +115,12 @@ def _pod(spec: JobSpec, place: Placement) -> Object:
         },
         "volumeMounts": [*mounts, *place.mounts],
     }
-    pod: Object = {
+
+
+def pod(place: Placement, container: Object) -> Object:
+    """The specification of a pod at its place, which has one container, no token and no privileges."""
+    made: Object = {
         "restartPolicy": "Never",
-        "subdomain": spec.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
@@ -122,13 +129,17 @@ def _pod(spec: JobSpec, place: Placement) -> Object:
             for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
         ],
         "securityContext": _security(place),
-        "volumes": [*scratch, *place.volumes],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "shm", "emptyDir": {"medium": "Memory"}},
+            *place.volumes,
+        ],
         "containers": [container],
     }
-    return pod | ({"nodeSelector": {"kubernetes.io/hostname": place.node}} if place.node else {})
+    return made | ({"nodeSelector": {"kubernetes.io/hostname": place.node}} if place.node else {})
 
 
-def _store_access(secret: str) -> Object:
+def store_access(secret: str) -> Object:
     """Credentials for a store that is a URL: mounted files, so that they are in no environment."""
     env = [{"name": "FSSPEC_CONFIG_DIR", "value": _STORE_ACCESS}]
     mounts = [{"name": "store-access", "mountPath": _STORE_ACCESS, "readOnly": True}]

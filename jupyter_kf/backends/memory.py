@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, ClassVar
 from ..errors import NotFound, SpecError
 from ..spec import JobSpec, JobState, JobStatus, Replica
 from ..store import job_path
+from ..timetable import ScheduleStatus, next_run
 from .base import Backend, JobEvent
+from .schedules import Schedules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from ..store import ArtifactStore
+    from ..timetable import ScheduleSpec
 
 
 class MemoryBackend(Backend):
@@ -35,6 +38,10 @@ class MemoryBackend(Backend):
         self._logs: dict[tuple[str, int], bytes] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Queue[JobEvent | None]]] = set()
         self._lock = threading.RLock()
+        self._schedules = MemorySchedules()
+
+    def schedules(self) -> MemorySchedules:
+        return self._schedules
 
     async def launch(self, spec: JobSpec) -> None:
         with self._lock:
@@ -130,3 +137,27 @@ class MemoryBackend(Backend):
         for loop, queue in list(self._listeners):
             with contextlib.suppress(RuntimeError):  # a loop that was closed listens no more
                 loop.call_soon_threadsafe(queue.put_nowait, event)
+
+
+class MemorySchedules(Schedules):
+    """Schedules in a dict, which never come round."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, ScheduleStatus] = {}
+
+    async def create(self, spec: ScheduleSpec) -> None:
+        if spec.name in self.all:
+            raise SpecError(f"There is a schedule {spec.name!r} already: choose another name.")
+        self.all[spec.name] = ScheduleStatus(spec, next=next_run(spec, time.time()))
+
+    async def list(self) -> list[ScheduleStatus]:
+        return sorted(self.all.values(), key=lambda status: status.name)
+
+    async def pause(self, name: str, paused: bool) -> None:
+        status = await self.get(name)
+        then = None if paused else next_run(status.spec, time.time())
+        self.all[name] = dataclasses.replace(status, paused=paused, next=then)
+
+    async def delete(self, name: str) -> None:
+        await self.get(name)
+        del self.all[name]

@@ -29,7 +29,8 @@ class Placement:
     """What all jobs of this notebook have in common.
 
     ``python`` is the interpreter in the image, ``store`` the store's URL as the replicas see it,
-    ``node`` the only node where a ReadWriteOnce home is. ``overrides`` is merged into every pod's
+    ``node`` the only node where a ReadWriteOnce home is, ``account`` the notebook's ServiceAccount, which
+    only the pods of schedules get. ``overrides`` is merged into every pod's
     specification last, in the manner of a strategic merge patch.
     """
 
@@ -39,6 +40,7 @@ class Placement:
     node: str = ""
     user: int | None = None
     group: int | None = None
+    account: str = ""
     env: dict[str, str] = field(default_factory=dict)
     volumes: tuple[Object, ...] = ()
     mounts: tuple[Object, ...] = ()
@@ -88,6 +90,7 @@ def from_pod(pod: Object, store: ArtifactStore) -> Placement:
         store=store.url,
         user=os.getuid() or None,
         group=os.getgid() or None,
+        account=pod["spec"].get("serviceAccountName", ""),
         env=env,
     )
     folder = store.local()

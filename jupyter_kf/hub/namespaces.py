@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..names import label_key, label_value
+from ..timetable import LAUNCHER_LABELS
 from .catalogue import claim_name
 from .offers import Allowance, Offer
 
@@ -18,6 +19,7 @@ USER_LABEL = label_key("user")
 # What a notebook needs to run jobs and to see them, in its own namespace only. No Secrets.
 RIGHTS: dict[tuple[str, str], list[str]] = {
     ("batch", "jobs"): ["create", "get", "list", "watch", "patch", "delete"],
+    ("batch", "cronjobs"): ["create", "get", "list", "patch", "delete"],
     ("", "services"): ["create"],
     ("", "pods"): ["get", "list", "watch"],
     ("", "pods/log"): ["get"],
@@ -139,9 +141,15 @@ def _policies(tenant: Tenant) -> list[Object]:
         "ingress": [{"from": [hub], "ports": [_tcp(tenant.notebook_port)]}],
         "egress": [{"to": [hub], "ports": [_tcp(tenant.hub_port), _tcp(8000)]}, *servers],
     }
+    launchers = {
+        "podSelector": {"matchLabels": LAUNCHER_LABELS},
+        "policyTypes": ["Egress"],
+        "egress": servers,
+    }
+    named = {"": all_pods, "-notebooks": notebooks, "-schedules": launchers}
     return [
-        _object(tenant, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
-        for name, spec in ((ACCOUNT, all_pods), (f"{ACCOUNT}-notebooks", notebooks))
+        _object(tenant, "networking.k8s.io/v1", "NetworkPolicy", ACCOUNT + name, spec=spec)
+        for name, spec in named.items()
     ]
 
 

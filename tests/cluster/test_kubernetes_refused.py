@@ -160,6 +160,7 @@ async def test_a_replica_with_two_gpus_has_two_ranks(jobs):
 
 VERBS = {
     ("batch", "jobs"): ["create", "get", "list", "watch", "patch", "delete"],
+    ("batch", "cronjobs"): ["create", "get", "list", "patch", "delete"],
     ("", "services"): ["create"],
     ("", "pods"): ["get", "list", "watch"],
     ("", "pods/log"): ["get"],
