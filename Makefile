@@ -13,7 +13,7 @@ QUICK := $(PYTEST) tests/test_*.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env docs jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -85,6 +85,10 @@ cluster-down:  ## end it, without leaving anything
 
 test-cluster: cluster-build  ## run the tests on a real Kubernetes
 	@$(PYTEST) tests/cluster
+
+docs: env  ## build the documentation in docs/_build/html; warnings are errors
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "== Open docs/_build/html/index.html"
 
 lint: env
 	@echo "== Checking style"

@@ -1,0 +1,242 @@
+"""The documentation says what is so: everything a user can type, set, call or read is in it, and its snippets run."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from IPython.core.inputtransformer2 import TransformerManager
+
+import jupyter_kf as kf
+from tests.warmth import place, warm_place
+
+from .conftest import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["place", "warm_place"]
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in [*DOCS.rglob("*.md"), ROOT / "README.md"] if "_build" not in p.parts)
+WRITTEN = [p for p in PAGES if p.parent.name != "reference"]
+# Pages that are one program, from top to bottom; of the others, each snippet needs what a reader has.
+PROGRAMS = ["tutorial.md", "howto/laptop.md"]
+SOURCE = "\n".join(p.read_text() for p in sorted((ROOT / "jupyter_kf").rglob("*.py")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pages() -> Iterator[dict[str, str]]:
+    """The reference as it is written from the code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        import reference
+
+        yield reference.pages()
+
+
+def snippets(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.M | re.S)
+    return [inspect.cleandoc("\n" + text) if indent else text for indent, text in found]
+
+
+def cells(snippet: str) -> list[str]:
+    """A snippet as the cells it shows: each ``%%`` line begins one."""
+    return [part for part in re.split(r"(?m)^(?=%%)", snippet) if part.strip()]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_every_option_of_the_magics_is_documented(pages: dict[str, str]) -> None:
+    from jupyter_kf.magics import KFMagics
+
+    for magic in (KFMagics.kf_cell, KFMagics.kf_line):
+        for action in magic.parser._actions:
+            assert action.help and action.help is not argparse.SUPPRESS
+            for name in action.option_strings or [action.dest]:
+                assert f"`{name}`" in pages["magics"]
+
+
+def test_every_public_name_is_documented(pages: dict[str, str]) -> None:
+    for name in kf.__all__:
+        thing = getattr(kf, name)
+        assert f"## `kf.{name}" in pages["api"]
+        assert thing.__doc__, name
+        for member, value in vars(thing).items() if inspect.isclass(thing) else ():
+            if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                assert f"### `{name}.{member}" in pages["api"]
+                assert value.__doc__, f"{name}.{member} has no docstring"
+
+
+@pytest.mark.parametrize(
+    "module, kind", [("server.extension", "JobsExtension"), ("hub.spawner", "KFSpawner")]
+)
+def test_every_trait_is_documented(pages: dict[str, str], module: str, kind: str) -> None:
+    tree = ast.parse((ROOT / "jupyter_kf" / f"{module.replace('.', '/')}.py").read_text())
+    found = re.findall(
+        r"^    (\w+)(?:: Any)? = \w+\((?:.|\n)*?\.tag\(\s*config=True", ast.unparse(tree), re.M
+    )
+    assert len(found) >= 5
+    for name in found:
+        row = re.search(rf"`c\.{kind}\.{name}` \| .* \| (.*) \|", pages["settings"])
+        assert row is not None and len(row[1]) > 10, name
+
+
+def test_every_variable_of_the_environment_is_documented() -> None:
+    import reference
+
+    assert set(re.findall(r"JUPYTER_KF_[A-Z_]+", SOURCE)) == reference.ENVIRONMENT.keys()
+
+
+def test_every_label_and_annotation_is_documented() -> None:
+    import reference
+
+    assert set(re.findall(r'label_key\("(\w+)"\)', SOURCE)) == reference.LABELS.keys()
+
+
+def test_every_route_is_documented(pages: dict[str, str]) -> None:
+    text = (ROOT / "jupyter_kf/server/handlers.py").read_text()
+    routes = re.findall(r'\(r?f?"([^"]+)", (\w+Handler)\)', text)
+    assert len(routes) >= 11
+    for pattern, _ in routes:
+        words = [w for w in re.findall(r"[a-z]+(?=$|/|\|)", pattern.replace("{NAME}", "")) if w != "name"]
+        rows = [r for r in pages["server"].splitlines() if r.startswith("| `") and "/jupyter-kf/" in r]
+        assert any(all(word in row for word in words) and row.split("|")[-2].strip() for row in rows), pattern
+    assert "`GET /jupyter-kf/ws`" in pages["server"]
+
+
+def test_every_frame_and_field_of_the_wire_is_documented(pages: dict[str, str]) -> None:
+    contract = yaml.safe_load((ROOT / "jupyter_kf/server/job.v1.yaml").read_text())
+    for name, kind in contract["$defs"].items():
+        section = pages["server"].partition(f"### `{name}`\n")[2].partition("\n### ")[0]
+        assert section
+        for field in kind.get("properties", ()):
+            assert f"| `{field}` |" in section
+
+
+def test_every_key_of_the_catalogue_is_documented(pages: dict[str, str]) -> None:
+    schema = json.loads((ROOT / "jupyter_kf/hub/profiles.schema.json").read_text())
+    hub = (DOCS / "hub.md").read_text()
+    for name in schema["$defs"]["profile"]["properties"]:
+        assert f"| `{name}` |" in pages["catalogue"]
+        assert f"`{name}`" in hub, f"docs/hub.md does not say what {name} means"
+    for name in schema["$defs"]["accelerator"]["properties"]:
+        assert f"| `{name}` |" in pages["catalogue"]
+        assert re.search(rf"\b{name}\b", hub), f"docs/hub.md does not say what {name} means"
+
+
+def test_every_error_that_is_raised_is_listed(pages: dict[str, str]) -> None:
+    import messages
+
+    for _, tree in messages.sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                kind = getattr(node.exc.func, "id", "")
+                text = messages.template(node.exc.args[0])
+                if kind in messages.ERRORS and text:
+                    assert messages._plain(text) in pages["messages"]
+
+
+def test_troubleshooting_shows_messages_as_they_are() -> None:
+    import messages
+
+    shown = re.findall(r"^### `(.+)`$", (DOCS / "troubleshooting.md").read_text(), re.M)
+    assert len(shown) > 15
+    known = [re.compile(r".+?".join(map(re.escape, t.split("…")))) for t in messages.texts()]
+    parts = {part.strip() for t in messages.texts() for part in t.split("…") if len(part) > 8}
+    for message in shown:
+        exact = any(pattern.search(message) for pattern in known if len(pattern.pattern) > 24)
+        assert exact or any(message in part for part in parts), f"no code says {message!r}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_snippets_can_be_read(page: Path) -> None:
+    from jupyter_kf.magics import KFMagics
+
+    for snippet in snippets(page, "python"):
+        for cell in cells(snippet):
+            ast.parse(TransformerManager().transform_cell(cell))
+            if found := re.match(r"%%kf(.*)", cell):
+                KFMagics.kf_cell.parser.parse_args(found[1].partition("#")[0].split())
+                ast.parse(cell.partition("\n")[2])
+            for kind, trait in re.findall(r"^c\.(\w+)\.(\w+) =", cell, re.M):
+                assert kind == "KFSpawner" and trait in _traits(), cell
+    for snippet in snippets(page, "json"):
+        json.loads(snippet)
+    for snippet in snippets(page, "yaml"):
+        _check_catalogue(yaml.safe_load(snippet))
+    for snippet in snippets(page, "console"):
+        for target in re.findall(r"^\$ make ([a-z-]+)", snippet, re.M):
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
+
+
+def _traits() -> Any:
+    from jupyter_kf.hub.spawner import KFSpawner
+
+    return KFSpawner.class_traits(config=True)
+
+
+def _check_catalogue(data: dict[str, Any]) -> None:
+    import jsonschema
+
+    schema = json.loads((ROOT / "jupyter_kf/hub/profiles.schema.json").read_text())
+    jsonschema.validate(data, schema)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("page", PROGRAMS)
+def test_a_page_that_is_a_program_runs(page: str, tmp_path: Path) -> None:
+    kernel = Kernel(str(tmp_path))
+    try:
+        for cell in (cell for snippet in snippets(DOCS / page, "python") for cell in cells(snippet)):
+            reply = kernel.run(cell)
+            if "# refused" in cell:
+                assert "is an open file" in reply.evalue or "is an open file" in reply.stderr, reply
+            else:
+                assert reply.status == "ok", f"{cell}\n{reply.evalue}"
+    finally:
+        kernel.close()
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    import reference
+
+    written = {f"reference/{name}.md" for name in reference.pages()}
+    for target in re.findall(r"\]\(([^)#\s]+)\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.S)):
+        if not target.startswith("http"):
+            place = (page.parent / target).resolve()
+            assert place.exists() or str(place.relative_to(DOCS)) in written, target
+
+
+@pytest.mark.timeout(240)
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "html",
+        str(DOCS),
+        str(tmp_path / "site"),
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr[-3000:]
+    assert "Same result" in (tmp_path / "site/promises.html").read_text()
+    assert "--start-timeout" in (tmp_path / "site/reference/magics.html").read_text()
