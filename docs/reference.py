@@ -46,6 +46,9 @@ LABELS = {
     "profile": "label: the profile of a notebook server's pod",
     "spec": "annotation of a Job: the specification as JSON",
     "cancelled": "annotation of a Job: that somebody cancelled it",
+    "schedule": "label: the schedule that a CronJob and its jobs belong to",
+    "schedule-spec": "annotation of a CronJob: the schedule as JSON",
+    "part": "label: `launcher` on what a schedule starts to send its job out",
 }
 
 

@@ -104,7 +104,7 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 def test_every_label_and_annotation_is_documented() -> None:
     import reference
 
-    assert set(re.findall(r'label_key\("(\w+)"\)', SOURCE)) == reference.LABELS.keys()
+    assert set(re.findall(r'label_key\("([\w-]+)"\)', SOURCE)) == reference.LABELS.keys()
 
 
 def test_every_route_is_documented(pages: dict[str, str]) -> None:
