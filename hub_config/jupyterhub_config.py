@@ -21,3 +21,6 @@ c.JupyterHub.spawner_class = "simple"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.environment = {"JUPYTER_KF_BACKEND": "local"}
 c.Spawner.default_url = "/lab"
+
+# Whoever has a server may share it, by a code that they hand on: no one gets to see who else is here.
+c.JupyterHub.load_roles = [{"name": "user", "scopes": ["self", "shares!user"]}]

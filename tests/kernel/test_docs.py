@@ -173,7 +173,7 @@ def test_snippets_can_be_read(page: Path) -> None:
                 KFMagics.kf_cell.parser.parse_args(found[1].partition("#")[0].split())
                 ast.parse(cell.partition("\n")[2])
             for kind, trait in re.findall(r"^c\.(\w+)\.(\w+) =", cell, re.M):
-                assert kind == "KFSpawner" and trait in _traits(), cell
+                assert trait in _traits(kind), cell
     for snippet in snippets(page, "json"):
         json.loads(snippet)
     for snippet in snippets(page, "yaml"):
@@ -183,10 +183,12 @@ def test_snippets_can_be_read(page: Path) -> None:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
 
 
-def _traits() -> Any:
+def _traits(kind: str) -> Any:
+    from jupyterhub.app import JupyterHub
+
     from jupyter_kf.hub.spawner import KFSpawner
 
-    return KFSpawner.class_traits(config=True)
+    return {"KFSpawner": KFSpawner, "JupyterHub": JupyterHub}[kind].class_traits(config=True)
 
 
 def _check_catalogue(data: dict[str, Any]) -> None:
