@@ -13,7 +13,7 @@ QUICK := $(PYTEST) tests/test_*.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env docs jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env docs dist jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -89,6 +89,10 @@ test-cluster: cluster-build  ## run the tests on a real Kubernetes
 docs: env  ## build the documentation in docs/_build/html; warnings are errors
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "== Open docs/_build/html/index.html"
+
+dist: env  ## make a release of the last commit in dist/ and look at it from all sides
+	@rm -rf dist
+	@$(BIN)/python -m tests.distribution dist
 
 lint: env
 	@echo "== Checking style"
