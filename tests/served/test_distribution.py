@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jupyter_kf
-
 from tests.distribution import BUNDLED, FREE, ROOT, build, check_install, check_sdist, check_wheel, version
 
 if TYPE_CHECKING:
