@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .profiles import Profile
     from .recurring import Schedule, schedule, schedules
     from .spec import JobSpec, JobState, JobStatus, Replica, Resources
+    from .stored.handle import Graph, graphs, load_graph, save_graph
     from .worker.environment import JobEnvironment
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ _HOME = {
     "profiles": ("Profile",),
     "recurring": ("Schedule", "schedule", "schedules"),
     "spec": ("JobSpec", "JobState", "JobStatus", "Replica", "Resources"),
+    "stored.handle": ("Graph", "graphs", "load_graph", "save_graph"),
     "worker.environment": ("JobEnvironment",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -59,6 +61,7 @@ __all__ = [
     "CaptureError",
     "Executor",
     "Forbidden",
+    "Graph",
     "Job",
     "JobCancelled",
     "JobEnvironment",
@@ -75,9 +78,12 @@ __all__ = [
     "Schedule",
     "SpecError",
     "distribute",
+    "graphs",
     "job",
     "jobs",
+    "load_graph",
     "mean",
+    "save_graph",
     "schedule",
     "schedules",
     "whole",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from . import loop
+from . import loop, shards
 from .backends import connect
 from .errors import NotFound, SpecError
 from .handle import Job, sent
@@ -22,6 +22,8 @@ from .names import check_job_name, new_job_name
 from .profiles import find
 from .spec import JobSpec, Resources
 from .store import PAYLOAD, SPEC, job_path
+from .stored import shelf
+from .stored.record import GraphRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from .capture import Captured
     from .capture.cell import Cell
     from .store import ArtifactStore
+    from .stored.handle import Graph
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,14 @@ class Executor:
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Job:
         """Send ``function(*args, **kwargs)`` out; any callable, with whatever it needs.
 
-        Raises `CaptureError` for what cannot travel, before anything is started.
+        A stored graph is trained: ``submit(graph, dataset, steps=...)``; its result is the record of the next
+        version. Raises `CaptureError` for what cannot travel, before anything is started.
         """
         from .capture.call import Call
+        from .stored.handle import Graph
 
+        if isinstance(function, Graph):
+            return self._submit_graph(function, *args, **kwargs)
         name = getattr(function, "__name__", type(function).__name__)
         spec = self._options.spec(name)
         spec = replace(spec, source=_source_of(function), own_strategy=_own_strategy(function))
@@ -114,9 +121,30 @@ class Executor:
         return job
 
     def map(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
-        """Send one job out for each item and give their values in order."""
+        """Send one job out for each item and give their values in order.
+
+        A stored graph is computed over the batches of a dataset, a shard a worker, and gives its outputs for
+        each batch in order; a shard that was lost begins again.
+        """
+        from .stored.handle import Graph
+
+        if isinstance(function, Graph):
+            return shards.outputs(self._start_shard, function, iterables, self._options.workers)
         pending = [self.submit(function, *items) for items in zip(*iterables, strict=False)]
         return (job.result() for job in pending)
+
+    def _submit_graph(
+        self, graph: Graph, data: Any = None, *, steps: int | None = None, keep: bool = True
+    ) -> Job:
+        run = GraphRun(graph.name, graph.version, steps=steps, keep=keep, allow=graph.allow)
+        job = submit_graph(graph.store, run, self._options, self.backend, data)
+        self._jobs.append(job)
+        return job
+
+    def _start_shard(self, graph: Graph, run: GraphRun, data: Any) -> Job:
+        job = submit_graph(graph.store, run, replace(self._options, workers=1), self.backend, data)
+        self._jobs.append(job)
+        return job
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for the jobs of this executor, or cancel them; their records stay until `Job.delete`."""
@@ -141,6 +169,31 @@ def submit_cell(cell: Cell, options: Options, namespace: dict[str, Any], backend
     return _submit(backend, spec, cell, namespace)
 
 
+def submit_graph(
+    store: ArtifactStore, run: GraphRun, options: Options, backend: Backend, data: Any = None
+) -> Job:
+    """Send a stored graph out; where jobs have another store than the graph, it is copied there first.
+
+    ``data`` None is the dataset stored with it. Loads no TensorFlow.
+    """
+    record = shelf.read_record(store, run.name, run.version or None)
+    if data is None and not record.has_data:
+        raise SpecError(
+            f"The graph {record.name!r} has no dataset: give one, or store one with it: "
+            "kf.save_graph(..., data=dataset)."
+        )
+    if store.url != backend.store.url:
+        shelf.copy_graph(store, record.name, backend.store, version=record.version)
+    spec = options.spec(record.name)
+    spec = replace(
+        spec,
+        source=record.source,
+        labels={"graph": record.name, "graph-version": str(record.version)},
+    )
+    run = replace(run, version=record.version, steps=run.steps or record.steps)
+    return _submit(backend, spec, run, data=data)
+
+
 def jobs(backend: Backend | None = None) -> list[Job]:
     """Give all jobs, the newest first."""
     place = backend or connect()
@@ -161,12 +214,14 @@ def _handle(backend: Backend, name: str) -> Job:
     return sent.get((backend.store.url, name)) or Job(backend, name)
 
 
-def _submit(backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None) -> Job:
+def _submit(
+    backend: Backend, spec: JobSpec, work: Any, namespace: dict[str, Any] | None = None, data: Any = None
+) -> Job:
     store = backend.store
     if not store.claim(job_path(spec.name)):
         raise SpecError(_taken(store, spec.name))
     try:
-        captured = _pack(store, spec.name, work)
+        captured = _pack(store, spec.name, work, data)
         loop.run(backend.submit(spec))
     except BaseException:
         # An interrupt may come when the job has been started already.
@@ -187,10 +242,10 @@ def _taken(store: ArtifactStore, name: str) -> str:
     )
 
 
-def _pack(store: ArtifactStore, name: str, work: Any) -> Captured:
+def _pack(store: ArtifactStore, name: str, work: Any, data: Any = None) -> Captured:
     from .capture import ambient, pack
 
-    payload = {"work": work, "ambient": ambient.snapshot()}
+    payload = {"work": work, "ambient": ambient.snapshot()} | ({} if data is None else {"data": data})
     path = job_path(name, PAYLOAD)
     local = store.local(path)
     if local is not None:

@@ -23,7 +23,7 @@ from tensorflow.python.eager import context
 from . import meeting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 HEARTBEAT_MS = 3000
 _PART_MS = 10_000
@@ -35,10 +35,13 @@ DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 
 @dataclass
 class _Group:
-    """The replicas that work together; ``begun`` orders and counts their collectives and sums their keys."""
+    """The replicas that work together; ``begun`` orders and counts their collectives and sums their keys.
 
-    rank: int = 0
-    size: int = 1
+    While a graph is recorded for later, rank and size are variables that are set when it runs.
+    """
+
+    rank: Any = 0
+    size: Any = 1
     writer: int = 0
     begun: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -47,14 +50,51 @@ class _Group:
 _group = _Group()
 
 
-def rank() -> int:
-    """This process's place in the group, from 0."""
-    return _group.rank
+def rank() -> Any:
+    """This process's place in the group, from 0; a tensor while a graph is recorded."""
+    return _now(_group.rank)
 
 
-def world_size() -> int:
-    """How many replicas work together; 1 outside a job."""
-    return _group.size
+def world_size() -> Any:
+    """How many replicas work together; 1 outside a job, a tensor while a graph is recorded."""
+    return _now(_group.size)
+
+
+def _now(number: Any) -> Any:
+    return number if isinstance(number, int) else number.read_value()
+
+
+def world_size_for(x: tf.Tensor) -> Any:
+    """The number of replicas, to multiply or divide ``x`` by."""
+    size = world_size()
+    return size if isinstance(size, int) else tf.cast(size, x.dtype)
+
+
+def alone() -> bool:
+    """Whether this process works by itself, and no graph is recorded."""
+    return isinstance(_group.size, int) and _group.size == 1
+
+
+def recording() -> bool:
+    """Whether a graph is recorded, for any number of replicas."""
+    return not isinstance(_group.size, int)
+
+
+@contextlib.contextmanager
+def recorded(rank: tf.Variable, size: tf.Variable, begun: tf.Variable) -> Iterator[None]:
+    """Inside the block graphs are traced whose group is what these variables say when they run."""
+    global _group
+    before, _group = _group, _Group(rank, size, 0, begun)
+    try:
+        yield
+    finally:
+        _group = before
+
+
+def lead(begun: tf.Variable) -> None:
+    """Lets the variable of a loaded graph order and count this process's collectives from now on."""
+    begun.assign(_group.begun if _group.begun is not None else tf.zeros_like(begun))
+    _group.begun = begun
 
 
 def writer() -> int:
@@ -165,13 +205,13 @@ def _counted(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 def add(x: Any) -> tf.Tensor:
     """The sum of every replica's ``x`` (same shape everywhere; float or integer)."""
     x = tf.convert_to_tensor(x)
-    if _group.size == 1:
+    if alone():
         return x
     flat = tf.reshape(x, [-1])
     key = _key(flat, 0)
     total = tf.raw_ops.CollectiveReduceV2(
         input=_counted(flat, key),
-        group_size=_group.size,
+        group_size=world_size(),
         group_key=_GROUP_KEY,
         instance_key=key,
         ordering_token=[_group.begun.handle],
@@ -184,19 +224,21 @@ def add(x: Any) -> tf.Tensor:
 def gather(x: Any) -> tf.Tensor:
     """Every replica's ``x`` (same shape everywhere), stacked by rank. (...) -> (size, ...)."""
     x = tf.convert_to_tensor(x)
-    if _group.size == 1:
+    if alone():
         return x[tf.newaxis]
     flat = tf.reshape(x, [-1])
     key = _key(flat, 1)
+    size = world_size()
     blocks = tf.raw_ops.CollectiveGatherV2(
         input=_counted(flat, key),
-        group_size=_group.size,
+        group_size=size,
         group_key=_GROUP_KEY,
         instance_key=key,
         ordering_token=[_group.begun.handle],
     )
-    stacked = tf.reshape(blocks, tf.concat([[_group.size], tf.shape(x)], 0))
-    return tf.ensure_shape(stacked, [_group.size, *x.shape] if x.shape.rank is not None else None)
+    stacked = tf.reshape(blocks, tf.concat([[size], tf.shape(x)], 0))
+    first = size if isinstance(size, int) else None
+    return tf.ensure_shape(stacked, [first, *x.shape] if x.shape.rank is not None else None)
 
 
 def part() -> None:

@@ -189,7 +189,7 @@ def _absolute(path: Any) -> str:
 
 
 def _writes() -> bool:
-    return collective.writer() == collective.rank()
+    return bool(collective.writer() == collective.rank())
 
 
 def _copy(path: Any, mode: str) -> str:

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import tensorflow as tf
+from keras.src.backend.common.name_scope import name_scope
 
 from ..errors import SpecError
 from . import collective, report, rows, slices, stop
@@ -80,7 +81,7 @@ def _averaged(target: Any, sources: Any, result: Any) -> Any:
     ]
     if not where:
         return result
-    if collective.world_size() > 1 and rows.last() is None:
+    if not collective.alone() and rows.last() is None:
         report.note(
             "A gradient was computed whole on each replica, since it came from no call of a Keras model that "
             "could be cut by rows: right, but not faster. kf.distribute(function) marks a function to be cut."
@@ -110,8 +111,9 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
             summed = rows.average(tf.concat(flat, 0))
         pieces = tf.split(summed, [tf.size(f) for f in flat], num=len(flat))
         if dtype == tf.float32:
-            wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * collective.world_size(), num=2)
-            stop.arrived(wishes, losses, loss, collective.world_size())
+            size = collective.world_size_for(loss)
+            wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * size, num=2)
+            stop.arrived(wishes, losses, loss, size)
         for i, piece in zip(where, pieces, strict=True):
             out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
     return [
@@ -124,6 +126,9 @@ def apply_hook(original: Any) -> Any:
     """``Optimizer.apply``: nothing of a step is done, not even counted, before its gradients are there."""
 
     def applied(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        if collective.recording() and not self.built:  # what a stored graph holds is made before it
+            with tf.init_scope(), name_scope(self.name, caller=self):
+                self.build(trainable_variables)
         with tf.control_dependencies([g for g in grads if tf.is_tensor(g)] if tf.inside_function() else []):
             return original(self, grads, trainable_variables)
 

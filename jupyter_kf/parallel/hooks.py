@@ -60,12 +60,7 @@ def install() -> None:
         )
     stop.install()
     watch.start()
-    for name in ("gradient", "jacobian", "batch_jacobian"):
-        _replace(tf.GradientTape, name, gradients.hook)
-    _replace(keras.Layer, "__call__", sharing.hook)
-    _replace(tf, "gradients", gradients.graph_hook)
-    _replace(tf, "recompute_grad", layers.recompute_hook)
-    _replace(BaseOptimizer, "apply", gradients.apply_hook)
+    _install_arithmetic()
     _replace(TensorFlowTrainer, "distribute_strategy", keras_steps.strategy_hook)
     _replace(TensorFlowTrainer, "make_train_function", keras_steps.early_slots_hook)
     _replace(Trainer, "jit_compile", keras_steps.no_xla_hook)
@@ -78,9 +73,22 @@ def install() -> None:
     _replace(CallbackList, "on_train_batch_end", callbacks.batch_hook)
     _replace(CallbackList, "on_train_batch_end", resume.batch_hook)
     _replace(CallbackList, "on_epoch_end", callbacks.epoch_hook)
-    _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
     for owner, name, hook in writes.hooks():
         _replace(owner, name, hook)
+    _replace(polymorphic_function.Function, "__call__", _stopping)
+    if context.context()._seed is None:
+        tf.random.set_seed(agreement.seed(int.from_bytes(os.urandom(4), "big")))
+
+
+def _install_arithmetic() -> None:
+    """Replaces what a step computes with; the rest of ``install`` is about the program around it."""
+    for name in ("gradient", "jacobian", "batch_jacobian"):
+        _replace(tf.GradientTape, name, gradients.hook)
+    _replace(keras.Layer, "__call__", sharing.hook)
+    _replace(tf, "gradients", gradients.graph_hook)
+    _replace(tf, "recompute_grad", layers.recompute_hook)
+    _replace(BaseOptimizer, "apply", gradients.apply_hook)
+    _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
     for name in _DRAWS:
         _replace(
             stateless_random_ops,
@@ -89,9 +97,37 @@ def install() -> None:
         )
         _replace(tf.random, f"stateless_{name}", layers.draw_hook)
     _replace(polymorphic_function.Function, "__init__", _no_xla)
-    _replace(polymorphic_function.Function, "__call__", _stopping)
-    if context.context()._seed is None:
-        tf.random.set_seed(agreement.seed(int.from_bytes(os.urandom(4), "big")))
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """While a graph is traced that is to train on any number of replicas; `SpecError` inside a job.
+
+    Functions that were traced before have no collectives in them, so they are traced again.
+    """
+    if _replaced:
+        raise SpecError("A graph is stored from the notebook, not from inside a job.")
+    fresh: dict[int, tuple[Any, Any]] = {}
+
+    def again(original: Callable[..., Any]) -> Callable[..., Any]:
+        def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if getattr(self, "_kf_copy", False) or tf.executing_eagerly():
+                return original(self, *args, **kwargs)
+            if rows.current() is not None:
+                return original(rows.own_trace(self, lambda: _copy(self)), *args, **kwargs)
+            if id(self) not in fresh:
+                fresh[id(self)] = self, _copy(self)
+            return original(fresh[id(self)][1], *args, **kwargs)
+
+        return called
+
+    try:
+        _install_arithmetic()
+        _replace(polymorphic_function.Function, "__call__", again)
+        yield
+    finally:
+        while _replaced:
+            setattr(*_replaced.pop())
 
 
 @contextlib.contextmanager

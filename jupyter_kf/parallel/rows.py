@@ -43,6 +43,8 @@ class Share:
     def of(cls, rows: Any) -> Share:
         """This replica's share of ``rows`` (an int, or a scalar tensor in a graph)."""
         rank, size = collective.rank(), collective.world_size()
+        if collective.recording():
+            rows = tf.convert_to_tensor(rows)
         least, most = (min, max) if isinstance(rows, int) else (tf.minimum, tf.maximum)
         block = (rows + size - 1) // size
         begin = least(rank * block, rows)
@@ -111,11 +113,16 @@ def _slice(x: tf.Tensor, share: Share) -> tf.Tensor:
     return x[share.start : share.start + share.count]
 
 
+def _factor(share: Share, x: tf.Tensor) -> Any:
+    """The number of replicas, to multiply or divide ``x`` by."""
+    return share.size if isinstance(share.size, int) else tf.cast(share.size, x.dtype)
+
+
 def take(x: tf.Tensor, share: Share) -> tf.Tensor:
     """Whole to rows. (n, ...) -> (count, ...)."""
 
     def taken(x: tf.Tensor) -> Any:
-        return _slice(x, share), lambda dy: give(dy, share) / share.size
+        return _slice(x, share), lambda dy: give(dy, share) / _factor(share, dy)
 
     return tf.custom_gradient(taken)(x) if x.dtype.is_floating else _slice(x, share)
 
@@ -129,7 +136,7 @@ def give(x: tf.Tensor, share: Share) -> tf.Tensor:
         whole = tf.reshape(blocks, tf.concat([[-1], tf.shape(x)[1:]], 0))[: share.rows]
 
         def back(dy: tf.Tensor) -> tf.Tensor:
-            return tf.where(share.own > 0, take(dy, share) * share.size, 0)
+            return tf.where(share.own > 0, take(dy, share) * _factor(share, dy), 0)
 
         return tf.ensure_shape(whole, [None, *x.shape[1:]]), back
 
@@ -140,7 +147,7 @@ def average(x: tf.Tensor) -> tf.Tensor:
     """The mean over the replicas of what each computed from its rows; the mean is whole. Any shape."""
 
     def averaged(x: tf.Tensor) -> Any:
-        return collective.add(x) / collective.world_size(), spread
+        return collective.add(x) / collective.world_size_for(x), spread
 
     return tf.custom_gradient(averaged)(x)
 
@@ -156,7 +163,7 @@ def spread(x: tf.Tensor) -> tf.Tensor:
 
 def total(x: tf.Tensor) -> tf.Tensor:
     """The sum over the replicas of what each computed from its rows; the sum is whole. Any shape."""
-    return average(x) * collective.world_size()
+    return average(x) * collective.world_size_for(x)
 
 
 def exchange(x: tf.Tensor) -> tf.Tensor:

@@ -50,7 +50,7 @@ def whole() -> Iterator[None]:
 
 
 def _wanted() -> bool:
-    if _here.depth or collective.world_size() == 1 or gradients.differentiating():
+    if _here.depth or collective.alone() or gradients.differentiating():
         return False
     return _here.step or not pywrap_tfe.TFE_Py_TapeSetIsEmpty()
 
@@ -124,7 +124,7 @@ def distribute(what: Any) -> Any:
     function (of tensors whose first axis is the batch, treating rows one by one) comes back as one whose
     calls are cut likewise.
     """
-    if collective.world_size() == 1 or not callable(what) or isinstance(what, tf.data.Dataset):
+    if collective.alone() or not callable(what) or isinstance(what, tf.data.Dataset):
         return what
 
     def shared(*args: Any, **kwargs: Any) -> Any:
@@ -137,8 +137,11 @@ def distribute(what: Any) -> Any:
 
 def mean(x: Any) -> Any:
     """The mean of ``x`` over the replicas; outside a job ``x`` itself. Structures of tensors and numbers."""
-    if collective.world_size() == 1:
+    if collective.alone():
         return x
-    return tf.nest.map_structure(
-        lambda v: collective.add(tf.convert_to_tensor(v)) / collective.world_size(), x
-    )
+
+    def averaged(v: Any) -> Any:
+        total = collective.add(tf.convert_to_tensor(v))
+        return total / collective.world_size_for(total)
+
+    return tf.nest.map_structure(averaged, x)

@@ -34,6 +34,12 @@ def install() -> None:
         _state = tf.Variable([0.0, 0.0], trainable=False, dtype=tf.float32, name="stop_state")
 
 
+def use(wish: tf.Variable, state: tf.Variable) -> None:
+    """Takes these variables instead, of a graph that is recorded or was loaded."""
+    global _wish, _state
+    _wish, _state = wish, state
+
+
 def uninstall() -> None:
     """Forgets a stop that was asked for or has arrived."""
     global _wish, _state
@@ -60,7 +66,7 @@ def wish() -> tf.Tensor:
     return _wish.read_value()
 
 
-def arrived(wishes: tf.Tensor, losses: tf.Tensor, loss: tf.Tensor, size: int) -> tf.Operation:
+def arrived(wishes: tf.Tensor, losses: tf.Tensor, loss: tf.Tensor, size: Any) -> tf.Operation:
     """Takes in what the collective brought: the sum of all wishes and of all losses (scalars)."""
     mean = losses / size
     differs = tf.abs(mean - loss) > _DRIFT * (tf.abs(loss) + tf.abs(mean)) + 1e-6

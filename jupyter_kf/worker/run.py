@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import JupyterKFError
 from ..spec import JobState
 from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
+from ..stored.record import GraphRun
 from .child import PEER_LOST
 from .environment import when_asked
 from .link import Link
 from .output import Output
-from .work import Finished, perform
+from .work import Finished, perform, perform_graph
 
 if TYPE_CHECKING:
     import socket
@@ -78,7 +79,10 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
     with _payload(store, spec.name) as folder:
         arrival = unpack(folder, sys.modules["__main__"].__dict__)
     link.say("started")
-    finished = _perform(arrival.value, output, link) if joined else perform(arrival.value, output, link)
+    if isinstance(arrival.value["work"], GraphRun):
+        finished = perform_graph(store, spec, arrival.value, output, link)
+    else:
+        finished = _perform(arrival.value, output, link) if joined else perform(arrival.value, output, link)
     if finished.error is not None and is_peer_lost(finished.error):
         return finished
     if joined and finished.error is None:

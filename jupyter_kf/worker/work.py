@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from ..spec import JobSpec
+    from ..store import ArtifactStore
     from .link import Link
     from .output import Output
 
@@ -63,6 +65,23 @@ def perform(payload: dict[str, Any], output: Output, link: Link, around: Around 
         if isinstance(work, Call):
             return _call(work, around)
         raise CaptureError(f"The payload holds {type(work).__name__}, which is neither a cell nor a call.")
+    finally:
+        link.over()
+        output.end()
+
+
+def perform_graph(
+    store: ArtifactStore, spec: JobSpec, payload: dict[str, Any], output: Output, link: Link
+) -> Finished:
+    """Run a stored graph; whatever it raises is part of what it leaves."""
+    from ..stored import running
+
+    ambient.restore(payload["ambient"])
+    output.begin()
+    try:
+        return Finished(value=running.perform(store, payload["work"], payload.get("data"), spec.name))
+    except BaseException as err:  # noqa: BLE001 - an interrupt too travels back
+        return Finished(error=err, frames=to_plain(err.__traceback__, __file__, skip=1))
     finally:
         link.over()
         output.end()

@@ -1,0 +1,125 @@
+"""A stored graph in a replica: training on whole batches, or its share of a forward pass.
+
+No code of the user's runs here, so none of what holds the replicas' programs together is needed but the
+collectives that are in the graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from ..errors import SpecError
+from ..parallel import agree, collective, report
+from . import loading, shelf
+from .record import GraphKind, GraphRecord, GraphRun, Trained
+from .writing import write_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..store import ArtifactStore
+
+_TOLD_EVERY_S = 0.2
+
+
+def perform(store: ArtifactStore, run: GraphRun, data: Any, job: str) -> Any:
+    """Do what was asked: give the record of the next version, or the outputs of this shard's batches."""
+    record = shelf.read_record(store, run.name, run.version)
+    graph = loading.load(store, record, run.allow)
+    if data is None and record.has_data:
+        data = loading.load_data(store, record, run.allow)
+    if data is None:
+        raise SpecError(
+            f"The graph {record.name!r} has no dataset: give one to submit, or store one with it, "
+            "kf.save_graph(..., data=dataset)."
+        )
+    if record.kind is GraphKind.FORWARD:
+        return _outputs(graph, data, run)
+    return _train(store, graph, data, run, job)
+
+
+def batches(data: Any) -> Any:
+    """What is given as data, as a dataset: itself, or ``(arrays, rows of a batch)``."""
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], int):
+        arrays, rows = data
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(rows)
+    return data
+
+
+def _outputs(graph: loading.Loaded, data: Any, run: GraphRun) -> list[Any]:
+    data = batches(data)
+    if run.shards > 1:
+        data = data.shard(run.shards, run.shard)
+    taken = itertools.islice(data, run.steps)
+    return [tf.nest.map_structure(_plain, graph(*_arguments(batch))) for batch in taken]
+
+
+def _plain(x: Any) -> Any:
+    return x.numpy() if isinstance(x, tf.Tensor) else x
+
+
+def _train(store: ArtifactStore, graph: loading.Loaded, data: Any, run: GraphRun, job: str) -> GraphRecord:
+    graph.join()
+    steps, loss, told = 0, None, 0.0
+    for batch in _until(batches(data), run.steps):
+        out = graph(*_arguments(batch))
+        steps += 1
+        if report.wanted() and time.monotonic() - told > _TOLD_EVERY_S:
+            told = time.monotonic()
+            report.progress("step", epoch=0, step=steps, values=_numbers(out))
+    if steps:
+        report.progress("epoch", epoch=0, step=steps, values=(last := _numbers(out)))
+        loss = last.get("loss")
+    agree(graph.variables)
+    trained = Trained(parent=run.version, job=job, steps=steps, loss=loss)
+    record = replace(graph.record, trained=trained, created=time.time())
+    return keep(store, record, graph.values()) if run.keep and not collective.rank() else record
+
+
+def keep(store: ArtifactStore, record: GraphRecord, values: list[Any]) -> GraphRecord:
+    """Store new weights of a version as the next one."""
+    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+        folder = Path(scratch)
+        for name in record.files:
+            if name != shelf.WEIGHTS:
+                shelf.fetch_file(store, record, name, folder)
+        write_weights(values, folder)
+        return shelf.shelve(store, record, folder)
+
+
+def _until(data: Any, steps: int | None) -> Iterator[Any]:
+    """Go through the data once, or for so many steps, from its start again when it ends before."""
+    if steps is None:
+        yield from data
+        return
+    done = 0
+    while done < steps:
+        before = done
+        for batch in itertools.islice(iter(data), steps - done):
+            done += 1
+            yield batch
+        if done == before:
+            raise SpecError("The dataset is empty.")
+
+
+def _arguments(batch: Any) -> tuple[Any, ...]:
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _numbers(out: Any) -> dict[str, float]:
+    """The scalars that a step gives, by name; a single one is its loss."""
+    if isinstance(out, dict):
+        return {str(k): float(v) for k, v in out.items() if _scalar(v)}
+    found = [float(v) for v in tf.nest.flatten(out) if _scalar(v)]
+    return {"loss" if i == 0 else f"output_{i}": v for i, v in enumerate(found)}
+
+
+def _scalar(x: Any) -> bool:
+    return isinstance(x, tf.Tensor) and x.shape.rank == 0 and (x.dtype.is_floating or x.dtype.is_integer)

@@ -1,0 +1,247 @@
+"""Where stored graphs lie, and what can be done with them without looking into them.
+
+::
+
+    graphs/NAME/VERSION/record.json           what is known of it; the version counts from when it has this
+                        model/saved_model.pb  the graph, without weights
+                        model/assets/         files that its tables are made from
+                        weights.safetensors   its variables, by number
+                        picture.txt           the graph as a picture needs it
+                        data/                 a dataset to run it on, if it was given one
+
+Every file is checked against the record when it is fetched, and the record against its own hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CaptureError, NotFound, SpecError
+from .record import FORMAT, FileInfo, GraphRecord, check_graph_name
+
+if TYPE_CHECKING:
+    from ..store import ArtifactStore
+
+GRAPHS = "graphs"
+RECORD = "record.json"
+MODEL = "model"
+WEIGHTS = "weights.safetensors"
+PICTURE = "picture.txt"
+DATA = "data"
+
+
+def graph_path(name: str, *parts: str | int) -> str:
+    """Give the place of a graph, a version or a file of it."""
+    return "/".join((GRAPHS, name, *map(str, parts)))
+
+
+def list_graphs(store: ArtifactStore) -> list[GraphRecord]:
+    """Give the newest version of each graph, by name. A damaged one is left out; reading it says why."""
+    newest = []
+    for name in store.list(GRAPHS):
+        for version in reversed(_numbers(store, name)):
+            try:
+                newest.append(read_record(store, name, version))
+            except (CaptureError, NotFound):  # not complete, or not readable
+                continue
+            break
+    return newest
+
+
+def list_versions(store: ArtifactStore, name: str) -> list[GraphRecord]:
+    """Give all versions of a graph, the newest first; `NotFound` if there is no such graph."""
+    found = []
+    for version in reversed(_numbers(store, name)):
+        try:
+            found.append(read_record(store, name, version))
+        except (CaptureError, NotFound):
+            continue
+    if not found:
+        raise _unknown(store, name)
+    return found
+
+
+def read_record(store: ArtifactStore, name: str, version: int | None = None) -> GraphRecord:
+    """Give the record of a version, by default the newest; `CaptureError` if it is damaged."""
+    check_graph_name(name)
+    if version is None:
+        complete = [n for n in _numbers(store, name) if store.has(graph_path(name, n, RECORD))]
+        if not complete:
+            raise _unknown(store, name)
+        version = complete[-1]
+    path = graph_path(name, version, RECORD)
+    if not store.has(path):
+        if not _numbers(store, name):
+            raise _unknown(store, name)
+        raise NotFound(f"The graph {name!r} has no version {version}; it has {_numbers(store, name)}.")
+    return _parsed(store.get(path), name, version)
+
+
+def read_picture(store: ArtifactStore, record: GraphRecord) -> str:
+    """Give the graph as its picture needs it."""
+    return checked(store, record, PICTURE).decode("ascii")
+
+
+def rename_graph(store: ArtifactStore, old: str, new: str) -> None:
+    """Give a graph another name, all versions with it; `SpecError` if that name is taken."""
+    check_graph_name(new)
+    list_versions(store, old)
+    if store.list(graph_path(new)):
+        raise SpecError(f"There is a graph {new!r} already: choose another name, or delete it.")
+    place, target = store.local(graph_path(old)), store.local(graph_path(new))
+    if place and target:
+        place.rename(target)
+        return
+    copy_graph(store, old, store, to=new)
+    delete_graph(store, old)
+
+
+def delete_graph(store: ArtifactStore, name: str, version: int | None = None) -> None:
+    """Remove one version of a graph, or all of it; `NotFound` where there is none."""
+    check_graph_name(name)
+    path = graph_path(name) if version is None else graph_path(name, version)
+    if not store.list(path):
+        raise (
+            _unknown(store, name)
+            if version is None
+            else NotFound(f"The graph {name!r} has no version {version}.")
+        )
+    if version is not None:
+        store.delete(graph_path(name, version, RECORD))  # first: what is half gone does not count
+    store.delete(path)
+
+
+def copy_graph(
+    source: ArtifactStore,
+    name: str,
+    target: ArtifactStore,
+    *,
+    version: int | None = None,
+    to: str = "",
+) -> list[GraphRecord]:
+    """Copy all versions, or one, to another store or name, checked; gives the new records.
+
+    A version that is there already with the same content is passed over; with another, `SpecError`.
+    """
+    records = list_versions(source, name) if version is None else [read_record(source, name, version)]
+    done = []
+    for record in reversed(records):
+        placed = record.placed(check_graph_name(to or name), record.version)
+        path = graph_path(placed.name, placed.version)
+        if target.has(f"{path}/{RECORD}"):
+            if read_record(target, placed.name, placed.version).hash != record.hash:
+                raise SpecError(
+                    f"{target.url} has another version {placed.version} of {placed.name!r} already. "
+                    "Copy it under another name."
+                )
+        else:
+            with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+                fetch(source, record, Path(scratch))
+                _put(target, placed, Path(scratch))
+        done.append(placed)
+    return done
+
+
+def shelve(store: ArtifactStore, record: GraphRecord, folder: Path) -> GraphRecord:
+    """Put the files of ``folder`` on the shelf as the next version of the graph; gives its record."""
+    check_graph_name(record.name)
+    files = {
+        str(path.relative_to(folder)): file_info(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    said = GraphRecord(**{**vars(record), "files": files}).sealed()
+    version = (_numbers(store, record.name) or [0])[-1] + 1
+    while not store.claim(graph_path(record.name, version)):
+        version += 1
+    placed = said.placed(record.name, version)
+    try:
+        _put(store, placed, folder)
+    except BaseException:
+        store.delete(graph_path(placed.name, placed.version))
+        raise
+    return placed
+
+
+def fetch(store: ArtifactStore, record: GraphRecord, folder: Path) -> None:
+    """Copy the files of a version into ``folder``, each one checked; `CaptureError` names what is damaged."""
+    for name in record.files:
+        fetch_file(store, record, name, folder)
+
+
+def fetch_file(store: ArtifactStore, record: GraphRecord, name: str, folder: Path) -> None:
+    """Copy one file of a version into ``folder``, checked."""
+    if name.startswith("/") or ".." in name.split("/"):
+        raise _damaged(record, f"its file {name!r} leaves its folder")
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(checked(store, record, name))
+
+
+def file_info(path: Path) -> FileInfo:
+    """Size and SHA-256 of a file."""
+    with path.open("rb") as file:
+        return FileInfo(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _put(store: ArtifactStore, record: GraphRecord, folder: Path) -> None:
+    path = graph_path(record.name, record.version)
+    store.upload(folder, path)
+    store.put_json(f"{path}/{RECORD}", record.to_dict())
+
+
+def checked(store: ArtifactStore, record: GraphRecord, name: str) -> bytes:
+    """Read a file of a version; `CaptureError` if it is not the one that was stored."""
+    expected = record.files.get(name)
+    if expected is None:
+        raise _damaged(record, f"it has no file {name!r}")
+    try:
+        data = store.get(graph_path(record.name, record.version, name))
+    except NotFound as missing:
+        raise _damaged(record, f"its file {name!r} is missing") from missing
+    if len(data) != expected.size or hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise _damaged(record, f"its file {name!r} is not the one that was stored")
+    return data
+
+
+def _parsed(data: bytes, name: str, version: int) -> GraphRecord:
+    where = f"Version {version} of the graph {name!r}"
+    try:
+        said: Any = json.loads(data)
+        form = said.get("format") if isinstance(said, dict) else None
+        if form is not None and form != FORMAT:
+            raise CaptureError(
+                f"{where} has format {form!r}, this jupyter_kf reads {FORMAT}. "
+                "Use the jupyter_kf that stored it, or store the graph again."
+            )
+        record = GraphRecord.from_dict(said)
+    except CaptureError:
+        raise
+    except (ValueError, RecursionError) as error:  # SpecError is one
+        raise CaptureError(
+            f"{where} is damaged: its record cannot be read ({error}). Store it again."
+        ) from error
+    if record.hash != record.digest():
+        raise CaptureError(
+            f"{where} is damaged: its record was changed after it was written. Store it again."
+        )
+    return record.placed(name, version)
+
+
+def _numbers(store: ArtifactStore, name: str) -> list[int]:
+    found = (text for text in store.list(graph_path(name)) if text.isascii() and text.isdigit())
+    return sorted(number for number in map(int, found) if number > 0)
+
+
+def _damaged(record: GraphRecord, why: str) -> CaptureError:
+    return CaptureError(
+        f"Version {record.version} of the graph {record.name!r} is damaged: {why}. "
+        "Load another version, or store the graph again."
+    )
+
+
+def _unknown(store: ArtifactStore, name: str) -> NotFound:
+    known = ", ".join(store.list(GRAPHS)) or "none"
+    return NotFound(f"There is no graph {name!r} in {store.url}; there is {known}.")

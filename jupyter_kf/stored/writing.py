@@ -1,0 +1,122 @@
+"""A recorded graph becomes files: a SavedModel without weights, the weights beside it, a picture, a dataset.
+
+The graph of a dataset and its structure are stored as TensorFlow's own messages, never as a pickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy
+import tensorflow as tf
+from safetensors.numpy import save_file
+from tensorflow.python.saved_model import nested_structure_coder
+from tensorflow.python.saved_model.save import save_and_return_nodes
+
+from ..capture import data as pipelines
+from ..capture import refusals
+from ..errors import CaptureError
+from ..parallel import picture
+from . import safety
+from .record import TensorInfo
+from .shelf import DATA, MODEL, PICTURE, WEIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .recording import Recorded
+
+GRAPH_FILE, SPEC_FILE = "dataset.pb", "spec.pb"
+
+
+def write(recorded: Recorded, folder: Path) -> None:
+    """Write graph, weights and picture into ``folder``."""
+    holder = tf.Module()
+    holder.call = recorded.concrete  # not the function, which would be traced anew, without its collectives
+    holder.weights = recorded.weights
+    holder.group = recorded.group
+    holder.resources = recorded.resources
+    options = tf.saved_model.SaveOptions(
+        experimental_skip_saver=True, experimental_custom_gradients=not recorded.collectives
+    )
+    with quiet():  # the one private name here: the public function always writes the weights, too
+        save_and_return_nodes(holder, str(folder / MODEL), options=options, experimental_skip_checkpoint=True)
+    (folder / MODEL / "fingerprint.pb").unlink(missing_ok=True)
+    write_weights([v.numpy() for v in recorded.weights], folder)
+    (folder / PICTURE).write_text(picture.pack(recorded.concrete.graph))
+
+
+def write_weights(values: list[Any], folder: Path) -> None:
+    """Write values by number, as bytes; types and shapes are in the record."""
+    for value in values:
+        if value.dtype.kind in "OSU":
+            raise CaptureError("A variable holds texts, which cannot be stored. Use a lookup table instead.")
+    save_file(
+        {str(i): numpy.ascontiguousarray(v).reshape(-1).view("u1") for i, v in enumerate(values)},
+        str(folder / WEIGHTS),
+    )
+
+
+def write_data(dataset: Any, folder: Path) -> dict[str, int]:
+    """Write a dataset's graph and structure; gives its operations. `CaptureError` if it calls Python."""
+    try:
+        _, (graph, spec, called, _cardinality) = pipelines.make(dataset)
+    except refusals.Culprit as culprit:
+        raise CaptureError(f"The dataset cannot be stored: {culprit.reason}. {culprit.way_out}.") from culprit
+    if called:
+        raise CaptureError(
+            "The dataset calls Python (from_generator, py_function), which cannot be stored. Write it to "
+            "files first (Dataset.save, TFRecord) and store a dataset that reads them."
+        )
+    (folder / DATA).mkdir()
+    (folder / DATA / GRAPH_FILE).write_bytes(graph.tobytes())
+    message = nested_structure_coder.encode_structure(spec)
+    (folder / DATA / SPEC_FILE).write_bytes(message.SerializeToString())
+    return safety.count(tf.compat.v1.GraphDef.FromString(graph.tobytes()))
+
+
+def infos(names: list[str], tensors: list[Any]) -> tuple[TensorInfo, ...]:
+    """Describe tensors, or their specifications."""
+    return tuple(TensorInfo(n, t.dtype.name, _shape(t.shape)) for n, t in zip(names, tensors, strict=True))
+
+
+def _shape(shape: Any) -> tuple[int | None, ...] | None:
+    return None if shape.rank is None else tuple(shape.as_list())
+
+
+def inputs_of(concrete: Any) -> tuple[TensorInfo, ...]:
+    """Describe what a traced function takes, in the order of the call."""
+    args, kwargs = concrete.structured_input_signature
+    specs = [s for s in tf.nest.flatten((args, kwargs), expand_composites=True) if s is not None]
+    return infos([s.name or f"input_{i}" for i, s in enumerate(specs)], specs)
+
+
+def outputs_of(concrete: Any) -> tuple[TensorInfo, ...]:
+    """Describe what a traced function gives, by the keys of its structure."""
+    structure = concrete.structured_outputs
+    paths = [path for path, _ in _paths(structure)]
+    return infos(paths, list(tf.nest.flatten(structure, expand_composites=True)))
+
+
+def _paths(structure: Any) -> list[tuple[str, Any]]:
+    found = tf.nest.flatten(structure, expand_composites=True)
+    if isinstance(structure, dict) and len(structure) == len(found):
+        return list(zip(sorted(map(str, structure)), found, strict=True))
+    return [(f"output_{i}" if len(found) > 1 else "output", x) for i, x in enumerate(found)]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without TensorFlow's notes on saving and loading, which speak of functions that nobody asked about."""
+    logs = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
