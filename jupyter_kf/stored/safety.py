@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 # They call Python by a token of the process that made them, or code of a library.
-_PYTHON = re.compile(r"(Eager)?PyFunc(Stateless)?|.*CustomCall.*|XlaHostCompute.*|_Xla(Send|Recv).*")
+_PYTHON = re.compile(r"(Eager)?PyFunc(Stateless)?|.*CustomCall.*|_?XlaHostCompute.*|_Xla(Send|Recv).*")
 # They read or write files, print, or speak to other machines.
 _OUTSIDE = re.compile(
     "|".join(
         (
             r"(Read|Write)File|MatchingFiles.*|.*Filename.*|FileSystem.*|.*Reader(V2)?|Reader(Read|Restore).*",
-            r"(Sharded)?(Save|Restore).*|.*Checkpoint.*|LoadAndRemapMatrix|GenerateVocabRemapping|ImmutableConst",
+            r"DumpTensor|CalibrationStatisticsSaver|Skipgram|FixedUnigramCandidateSampler",
+            r"(Sharded|Distributed|DTensor)?(Save|Restore).*|.*Checkpoint.*|LoadAndRemapMatrix|GenerateVocabRemapping|ImmutableConst",
             r".*(TFRecord|TextLine|FixedLengthRecord|LMDB|Sql|CSV|Csv|Avro|Parquet)Dataset.*|DatasetToTFRecord",
             r".*(Load|Save|Cache|Snapshot|SSTable|RecordIO|DataService|MatchingFiles).*Dataset.*|Snapshot.*",
             r".*DatasetToTFRecord|.*DataService.*|.*Snapshot.*|ListSnapshot.*|RegisterDataset.*|.*FromTextFile.*",
             r".*SummaryWriter.*|.*SummaryDb.*|Write.*Summary|ImportEvent|.*SummaryFile.*|.*SummaryInterface",
             r"Print(V2)?|Debug.*|_?(Host)?(Send|Recv)(TPU.*)?|Remote.*|(Try)?Rpc.*|.*Rpc(Client|Server|Call).*",
-            r".*TPU.*|.*TRT.*|.*DistributedTPU.*|Gcs.*|.*BlockCache.*|.*Memory(Cache|File).*|.*FromFile.*",
+            r".*TPU.*|.*TRT.*|.*DistributedTPU.*|Gcs.*|.*BlockCache.*|.*FromFile.*|RecordInput|XlaCallModule",
         )
     )
 )
