@@ -1,7 +1,8 @@
 """Pipelines of tf.data travel as their graph, with the order of their shuffles pinned.
 
 A pipeline is not a value: it may be endless, or read files. So its graph travels and runs again on the other
-side. A shuffle without a seed would give each replica another order; it gets one seed, the same for all.
+side, with what it holds between iterators (`held`). A shuffle without a seed would give each replica another
+order; it gets one seed, the same for all.
 """
 
 from __future__ import annotations
@@ -15,25 +16,30 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.python.data.ops import dataset_ops
 from tensorflow.python.ops import script_ops
 
-from jupyter_kf.capture import refusals
+from jupyter_kf.capture import held, refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})  # operations that call back into Python
-# operations with a seed, and the places of the two halves of the seed among their inputs
+# operations with a seed of their own, and the places of the two halves of the seed among their inputs
 SEEDED = {
     "ShuffleDataset": (2, 3),
-    "ShuffleDatasetV3": (2, 3),
     "ShuffleAndRepeatDataset": (2, 3),
-    "ShuffleAndRepeatDatasetV2": (2, 3),
     "RandomDataset": (0, 1),
-    "RandomDatasetV2": (0, 1),
     "SamplingDataset": (2, 3),
     "AnonymousRandomSeedGenerator": (0, 1),
     "AnonymousSeedGenerator": (0, 1),
 }
+# operations that draw from a generator of seeds: the places of the seed and of the generator among their
+# inputs, and the attribute that tells whether each iterator draws anew
+DRAWING = {
+    "ShuffleDatasetV3": ((2, 3), 4, "reshuffle_each_iteration"),
+    "ShuffleAndRepeatDatasetV2": ((2, 3), 5, "reshuffle_each_iteration"),
+    "RandomDatasetV2": ((0, 1), 2, "rerandomize_each_iteration"),
+}
+CACHING = {"CacheDatasetV2": 2}  # and the place of the cache
 
 
 def make(dataset: Any) -> tuple[Any, ...]:
@@ -47,6 +53,7 @@ def make(dataset: Any) -> tuple[Any, ...]:
             "make the dataset inside the cell, from arrays made outside",
         )
     definition = graph_pb2.GraphDef.FromString(graph)
+    holds = tuple(_held(dataset, definition))
     pin_seeds(definition)
     called = {}
     for node in _nodes(definition):
@@ -54,25 +61,60 @@ def make(dataset: Any) -> tuple[Any, ...]:
             called[node.attr["token"].s] = _registered(dataset, node.attr["token"].s)
             node.device = ""
     graph = numpy.frombuffer(definition.SerializeToString(), "u1")
-    return build, (graph, dataset.element_spec, tuple(called.items()), int(dataset.cardinality()))
+    cardinality = int(dataset.cardinality())
+    return build, (graph, dataset.element_spec, tuple(called.items()), cardinality, holds)
 
 
-def build(graph: Any, spec: Any, called: tuple[tuple[bytes, Any], ...], cardinality: int) -> Any:
+def build(
+    graph: Any,
+    spec: Any,
+    called: tuple[tuple[bytes, Any], ...],
+    cardinality: int,
+    holds: tuple[tuple[str, held.Held], ...],
+) -> Any:
     content = graph.tobytes()
-    if called:
-        # functions are called by a token of the process: they get new ones here
+    if called or holds:
+        # functions and what is held are called by a token of the process: they get new ones here
         tokens = {old: script_ops._py_funcs.insert(function).encode() for old, function in called}
+        handles = {name: tf.io.serialize_tensor(one.handle).numpy() for name, one in holds}
         definition = graph_pb2.GraphDef.FromString(content)
         for node in _nodes(definition):
             if node.op in PYTHON:
                 node.attr["token"].s = tokens[node.attr["token"].s]
+        for node in definition.node:
+            if node.name in handles:
+                node.attr["value"].tensor.ParseFromString(handles[node.name])
         content = definition.SerializeToString()
     with tf.init_scope():
         dataset = dataset_ops._VariantDataset(tf.raw_ops.DatasetFromGraph(graph_def=content), spec)
         if int(dataset.cardinality()) != cardinality:
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
-    dataset._jupyter_kf_called = called  # the registry does not keep them alive
+    dataset._jupyter_kf_keeps = called, holds  # the runtime does not keep them alive
     return dataset
+
+
+def _held(dataset: Any, definition: graph_pb2.GraphDef) -> Iterator[tuple[str, held.Held]]:
+    """What the pipeline holds, by the node that mentions it."""
+    nodes = {node.name: node for node in definition.node}
+    drawn: dict[str, bool] = {}  # whether a node's order changes from iterator to iterator; inputs come first
+    for node in definition.node:
+        sources = [nodes[name.partition(":")[0]] for name in node.input if not name.startswith("^")]
+        drawn[node.name] = any(drawn[source.name] for source in sources)
+        if node.op in DRAWING:
+            places, place, attribute = DRAWING[node.op]
+            seeds = [int(tf.make_ndarray(sources[seed].attr["value"].tensor)) for seed in places]
+            reshuffle = node.attr[attribute].b
+            drawn[node.name] |= reshuffle
+            about: tuple[Any, ...] = (*seeds, reshuffle, any(seeds))
+            cls: type[held.Held] = held.Seeds
+        elif node.op in CACHING and not any(tf.make_ndarray(sources[1].attr["value"].tensor).ravel()):
+            place, cls = CACHING[node.op], held.Cache
+            names = tuple(tf.as_dtype(number).name for number in node.attr["output_types"].list.type)
+            about = names, drawn[node.name]
+        else:
+            continue
+        mentioned = sources[place].attr["value"].tensor
+        yield sources[place].name, held.held(cls, mentioned, dataset._variant_tensor, *about)
 
 
 def _nodes(definition: graph_pb2.GraphDef) -> Iterator[Any]:

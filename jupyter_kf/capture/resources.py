@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.python.data.ops import iterator_ops
 from tensorflow.python.ops import lookup_ops
 
-from jupyter_kf.capture import data, objects
+from jupyter_kf.capture import data, held, objects
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
 
 
@@ -112,6 +112,8 @@ def resolve(obj: Any) -> tuple[bool, Kind | None]:
     """(whether this module knows the type, its kind)."""
     families: tuple[tuple[Any, Kind], ...] = (
         (tf.data.Dataset, data.DATASET),
+        (held.Seeds, held.SEEDS),
+        (held.Cache, held.CACHE),
         (tf.train.Checkpoint, CHECKPOINT),
         (iterator_ops.OwnedIterator, ITERATOR),
         (lookup_ops.StaticHashTable, STATIC_TABLE),

@@ -1,8 +1,8 @@
 """TensorFlow's own objects: variables, tensors, functions, and the wrappers around a module's containers.
 
 Loaded only when TensorFlow is. A traced ``tf.function`` is made again from its Python function with all its
-options; traces are of this process. Private names of TensorFlow are used here, in ``resources.py`` and in
-``data.py`` only.
+options; traces are of this process. Private names of TensorFlow are used here, in ``resources.py``,
+``data.py`` and ``held.py`` only.
 """
 
 from __future__ import annotations
