@@ -13,7 +13,7 @@ QUICK := $(PYTEST) tests/test_*.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env docs dist jupyverse test-lab test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env docs dist jupyverse hub5 test-lab test-hub5 test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,9 +35,9 @@ ifneq ($(OPEN),0)
 	@$(BIN)/jupyter lab --YDocExtension.disable_rtc=True examples/tour.ipynb
 endif
 
-test: plan env chromium jupyverse test-lab cluster-build lint types imports  ## run every test this machine can run
+test: plan env chromium jupyverse hub5 test-lab cluster-build lint types imports  ## run every test this machine can run
 	@echo "== Running the tests"
-	@status=0; $(QUICK) || status=1; $(PYTEST) --ignore-glob='tests/test_*.py' || status=1; exit $$status
+	@status=0; $(QUICK) || status=1; $(HUB5) || status=1; $(PYTEST) --ignore-glob='tests/test_*.py' || status=1; exit $$status
 
 plan:
 	@echo "== This makes the environments (4 minutes), installs Chromium, builds a throw-away Kubernetes (10 minutes) and"
@@ -63,6 +63,19 @@ $(VENV)/jupyverse/.installed: $(STAMP) tests/constraints-jupyverse.txt
 	@$(VENV)/jupyverse/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c tests/constraints-jupyverse.txt 'jupyverse[jupyterlab,noauth]' -e '.[jupyverse]'
 	@touch $@
+
+# The oldest JupyterHub and KubeSpawner that are supported; what traitlets says of that KubeSpawner is its own affair.
+HUB5 := $(VENV)/hub5/bin/python -m pytest -W default:metadata:DeprecationWarning tests/test_hub_*.py
+hub5: $(VENV)/hub5/.installed
+$(VENV)/hub5/.installed: $(STAMP) tests/constraints-hub5.txt
+	@echo "== Making a third environment for the tests with JupyterHub 5.5 and KubeSpawner 7.0"
+	@$(PYTHON) -m venv $(VENV)/hub5
+	@$(VENV)/hub5/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c tests/constraints-hub5.txt -e '.[hub]' pytest pytest-asyncio pytest-timeout hypothesis
+	@touch $@
+
+test-hub5: hub5  ## run the hub's quick tests with JupyterHub 5.5 and KubeSpawner 7.0
+	@$(HUB5)
 
 test-unit: env  ## run the quick tests: no notebook, no training
 	@$(QUICK) -q

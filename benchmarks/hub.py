@@ -108,13 +108,18 @@ def user(name: str) -> SimpleNamespace:
     return SimpleNamespace(name=name, id=1, url="/", groups=[], spawners={}, escaped_name=name, settings={})
 
 
-async def measure(kind: type[KubeSpawner], url: str, api: Api) -> tuple[list[float], float, float]:
-    """Lags in seconds, wall time in seconds, calls a start."""
+def spawners_of(kind: type[KubeSpawner], url: str, count: int) -> list[KubeSpawner]:
+    """Spawners of so many users."""
     settings = Config(KFSpawner={"catalogue": CATALOGUE}, KubeSpawner={"enable_user_namespaces": True})
     settings.KubeSpawner.cmd, settings.KubeSpawner.start_timeout = ["x"], 120
     hub = SimpleNamespace(public_host="", url="", base_url="/", api_url=f"{url}/hub", server=None)
     name = kind.__name__.lower()
-    spawners = [kind(config=settings, user=user(f"{name}{n}"), hub=hub, _mock=True) for n in range(SPAWNS)]
+    return [kind(config=settings, user=user(f"{name}{n}"), hub=hub, _mock=True) for n in range(count)]
+
+
+async def measure(kind: type[KubeSpawner], url: str, api: Api) -> tuple[list[float], float, float]:
+    """Lags in seconds, wall time in seconds, calls a start."""
+    spawners = spawners_of(kind, url, SPAWNS)
     await spawners[0]._start_watching_pods()
     await spawners[0]._start_watching_events()
     before = Counter(api.calls)

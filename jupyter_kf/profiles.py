@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROFILES_VARIABLE = "JUPYTER_KF_PROFILES"
+# Where a hub says what is free for them: a URL, which takes the token of a server of its own.
+AVAILABILITY_VARIABLE = "JUPYTER_KF_AVAILABILITY"
 
 
 @dataclass(frozen=True)

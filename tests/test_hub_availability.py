@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_kf.hub.availability import Free, free, held_by, node_of, words
+from jupyter_kf.hub.availability import Free, free, held_by, node_of, used_by, words, workers
 from jupyter_kf.hub.offers import read
 
 GPU = "nvidia.com/gpu"
@@ -43,7 +43,7 @@ def pod(name, count=1, phase="Running"):
 def test_what_pods_hold_is_taken_off_node_by_node():
     nodes = {"a": node(), "b": node()}
     pods = [pod("a", 3), pod("b"), pod("elsewhere", 4)]
-    assert free(GPUS, nodes, pods) == Free(total=4, on_one_node=3, nodes=2)
+    assert free(GPUS, nodes, used_by(pods)) == Free(total=4, on_one_node=3, nodes=2)
 
 
 def test_finished_and_unplaced_pods_hold_nothing():
@@ -64,7 +64,7 @@ def test_finished_and_unplaced_pods_hold_nothing():
     ],
 )
 def test_nodes_that_cannot_take_it_do_not_count(other):
-    found = free(GPUS, {"a": node(2), "b": other}, [])
+    found = free(GPUS, {"a": node(2), "b": other}, {})
     assert (found.total, found.nodes) == (2, 1)
 
 
@@ -76,16 +76,35 @@ def test_nodes_that_cannot_take_it_do_not_count(other):
     ],
 )
 def test_tolerated_taints_do_not_matter(taint):
-    assert free(GPUS, {"a": node(taints=[taint])}, []).total == 4
+    assert free(GPUS, {"a": node(taints=[taint])}, {}).total == 4
 
 
 def test_more_held_than_there_are_is_none_free():
-    assert free(GPUS, {"a": node(1), "b": node(2)}, [pod("a", 4)]).total == 2
+    assert free(GPUS, {"a": node(1), "b": node(2)}, used_by([pod("a", 4)])).total == 2
 
 
 def test_what_nodes_do_not_count_is_not_counted():
-    assert free(CPU, {"a": node()}, []) is None
-    assert free(CLAIM, {"a": node()}, []) is None
+    assert free(CPU, {"a": node()}, {}) is None
+    assert free(CLAIM, {"a": node()}, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("offer", "count", "expected"),
+    [
+        (GPUS, 1, (5, 8)),
+        (GPUS, 2, (2, 4)),  # one of a node and four of the other
+        (GPUS, 4, (1, 2)),
+        (GPUS, 8, (0, 0)),
+        (CPU, 0, None),
+        (CLAIM, 1, None),
+    ],
+)
+def test_workers_of_a_job_have_their_devices_on_one_node(offer, count, expected):
+    assert workers(offer, count, {"a": node(4), "b": node(4)}, used_by([pod("a", 3)])) == expected
+
+
+def test_a_pool_that_grows_has_places_that_are_not_free_yet():
+    assert workers(GROWS, 1, {}, {}) == (0, 8)
 
 
 @pytest.mark.parametrize(

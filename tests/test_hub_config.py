@@ -57,6 +57,49 @@ def test_the_values_start_our_spawner_with_the_catalogue():
     assert values["singleuser"]["cloudMetadata"]["blockWithIptables"] is False
 
 
+# Keys of the chart's values that ours set, with their types: jupyterhub/values.schema.yaml of
+# https://github.com/jupyterhub/zero-to-jupyterhub-k8s, version 4.4. Helm refuses a key that is not there.
+CHART = {
+    "hub.image.name": str,
+    "hub.image.tag": str,
+    "hub.extraFiles.*.mountPath": str,
+    "hub.consecutiveFailureLimit": int,
+    "hub.extraConfig.*": str,
+    "hub.networkPolicy.ingress": list,
+    "singleuser.image.name": str,
+    "singleuser.image.tag": str,
+    "singleuser.profileList": list,
+    "singleuser.cloudMetadata.blockWithIptables": bool,
+    "cull.enabled": bool,
+    "prePuller.hook.enabled": bool,
+}
+# Below these the names are the administrator's.
+FREE = ("hub.extraFiles", "hub.extraConfig")
+
+
+def leaves(values, path=""):
+    for key, value in values.items():
+        place = f"{path}.{'*' if path in FREE else key}".lstrip(".")
+        if isinstance(value, dict):
+            yield from leaves(value, place)
+        else:
+            yield place, type(value)
+
+
+def test_the_values_are_those_that_the_chart_knows():
+    found = dict(leaves(yaml.safe_load((KIT / "values.yaml").read_text())))
+    assert found == CHART
+
+
+def test_the_code_in_the_values_is_a_hubs_configuration(tmp_path):
+    values = yaml.safe_load((KIT / "values.yaml").read_text())
+    code = "c = get_config()\n" + values["hub"]["extraConfig"]["jupyter-kf"]
+    (tmp_path / "config.py").write_text(code)
+    config = PyFileConfigLoader("config.py", str(tmp_path)).load_config()
+    assert config.JupyterHub.spawner_class == "kf"
+    assert [each["name"] for each in config.JupyterHub.services] == ["jupyter-kf-culler"]
+
+
 def test_the_spawner_has_a_name():
     [found] = entry_points(group="jupyterhub.spawners", name="kf")
     assert found.load().__name__ == "KFSpawner"

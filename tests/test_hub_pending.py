@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from jupyter_kf.hub.pending import explain
+from jupyter_kf.hub.pending import KINDS, Known, explain
+from jupyter_kf.hub.queueing import place_of
 
 SHORT = "0/3 nodes are available: 2 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint."
 
@@ -55,6 +58,38 @@ def pod(node="", waiting=None, ready=False, **condition):
     ],
 )
 def test_it_is_said_in_words(seen, events, said):
-    words = explain(seen, [{"reason": reason} for reason in events])
+    kind, words = explain(seen, [{"reason": reason} for reason in events])
     assert said in words if said else words == ""
     assert "\n" not in words
+    assert kind in KINDS if said else kind == ""
+
+
+NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("images", "begun", "said"),
+    [
+        ({}, None, "is getting the image, which takes some minutes the first time."),
+        ({"tf:1": 4_200_000_000}, None, "is getting the image (4.2 GB)."),
+        ({"docker.io/tf:1": 4_200_000_000}, "2026-01-01T12:00:00Z", "is getting the image (4.2 GB)."),
+        ({}, "2026-01-01T11:59:00Z", "is getting the image (1 minute so far)."),
+        ({"tf:1": 120_000_000}, "2026-01-01T11:55:00Z", "is getting the image (0.1 GB, 5 minutes so far)."),
+    ],
+)
+def test_an_image_on_its_way_has_a_size_and_a_time(images, begun, said):
+    event = {"reason": "Pulling", "firstTimestamp": begun}
+    assert explain(pod("n1"), [event], Known(images, now=NOW)).words == f"The node n1 {said}"
+
+
+def test_a_place_in_the_queue_is_said():
+    seen = pod(reason="SchedulingGated")
+    seen["metadata"] |= {"uid": "mine"}
+    waiting = [
+        {"metadata": {"name": "a", "ownerReferences": [{"uid": "other"}]}, "positionInLocalQueue": 0},
+        {"metadata": {"name": "b"}, "positionInLocalQueue": 1},
+        {"metadata": {"name": "c", "ownerReferences": [{"uid": "mine"}]}, "positionInLocalQueue": 2},
+    ]
+    found = place_of(seen, {"items": waiting})
+    assert explain(seen, known=Known(place=found)) == ("queue", "The server is number 3 in the queue gpus.")
+    assert place_of(seen, {"items": waiting[:2]}) is None

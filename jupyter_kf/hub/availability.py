@@ -6,6 +6,7 @@ It is a help to choose by, no promise: who comes first gets them. Unknown is sai
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,27 +61,48 @@ class Free:
     nodes: int
 
 
-def free(offer: Offer, nodes: dict[str, Node], pods: list[Held]) -> Free | None:
-    """Count for an offer; None if it has no accelerator that nodes count."""
-    device = offer.accelerator.resource if offer.accelerator else ""
-    if not device:
-        return None
-    used: Counter[str] = Counter()
+Used = Mapping[str, Mapping[str, int]]
+
+
+def used_by(pods: Iterable[Held]) -> Used:
+    """What pods hold of each node's devices."""
+    found: dict[str, Counter[str]] = {}
     for pod in pods:
-        used[pod.node] += pod.devices.get(device, 0)
-    left = [
-        max(0, node.devices[device] - used[name])
-        for name, node in nodes.items()
-        if device in node.devices and _fits(offer, node)
-    ]
+        found.setdefault(pod.node, Counter()).update(pod.devices)
+    return found
+
+
+def free(offer: Offer, nodes: dict[str, Node], used: Used) -> Free | None:
+    """Count for an offer; None if it has no accelerator that nodes count."""
+    if not offer.accelerator or not offer.accelerator.resource:
+        return None
+    left = [left for left, _ in _left(offer, nodes, used)]
     return Free(sum(left), max(left, default=0), len(left))
 
 
-def _fits(offer: Offer, node: Node) -> bool:
-    tolerated = tolerations(offer)
-    return node_selector(offer).items() <= node.labels.items() and all(
-        any(_tolerates(each, taint) for each in tolerated) for taint in node.taints
-    )
+def workers(offer: Offer, count: int, nodes: dict[str, Node], used: Used) -> tuple[int, int] | None:
+    """How many workers with so many devices each could start at once, and on an empty cluster.
+
+    A pool that grows has as many as it can grow to; what it has not started yet is not free now.
+    """
+    if not offer.accelerator or not offer.accelerator.resource:
+        return None
+    found = _left(offer, nodes, used)
+    total = sum(there // count for _, there in found)
+    return sum(left // count for left, _ in found), max(total, (offer.grows_to or 0) // count)
+
+
+def _left(offer: Offer, nodes: dict[str, Node], used: Used) -> list[tuple[int, int]]:
+    """Of each node that an offer's pods may run on: how many devices are left, of how many."""
+    assert offer.accelerator is not None
+    device, selector, tolerated = offer.accelerator.resource, node_selector(offer), tolerations(offer)
+    return [
+        (max(0, there - used.get(name, {}).get(device, 0)), there)
+        for name, node in nodes.items()
+        if (there := node.devices.get(device)) is not None
+        and selector.items() <= node.labels.items()
+        and all(any(_tolerates(each, taint) for each in tolerated) for taint in node.taints)
+    ]
 
 
 def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:

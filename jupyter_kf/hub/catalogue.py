@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..backends.manifests import QUEUE_LABEL
 from ..names import label_key
 from ..profiles import Profile
 from ..spec import Resources
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from .offers import Offer
 
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PROFILE_LABEL = label_key("profile")
 _GIB = 1 << 30
 Collection = list[Any] | dict[str, Any]
@@ -71,7 +71,19 @@ def facts(offer: Offer) -> list[str]:
         found.append(f"{offer.accelerator.title}: {counts}")
     if offer.queue:
         found.append(f"queue {offer.queue}")
+    if offer.idle:
+        found.append(f"stops after {duration(offer.idle)} without activity")
+    if offer.age:
+        found.append(f"stops after {duration(offer.age)} in any case")
     return found
+
+
+def duration(seconds: int) -> str:
+    """A time in the largest unit that it is a whole number of."""
+    units = {86400: "day", 3600: "hour", 60: "minute", 1: "second"}
+    size = next(size for size in units if seconds % size == 0)
+    number = seconds // size
+    return f"{number} {units[size]}{'s' if number != 1 else ''}"
 
 
 def _common(offer: Offer, base: Base) -> dict[str, Any]:

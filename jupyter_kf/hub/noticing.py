@@ -7,11 +7,14 @@ and a watch that gave up ends the hub, or goes unnoticed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from typing import Any
 
 from kubespawner.spawner import EventReflector, PodReflector
 from traitlets import validate
+
+from . import metrics
 
 _PAUSE = 1.0
 Waiting = defaultdict[str, set[asyncio.Future[None]]]
@@ -40,7 +43,19 @@ class _Lasting:
     """A watch that begins again when KubeSpawner's has given up, as after a minute without API server."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._seen = time.monotonic()
         super().__init__(*args, **kwargs | {"on_failure": None})
+        metrics.reflectors.add(self)  # type: ignore[arg-type]
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last list, which a healthy watch makes twice a minute."""
+        return time.monotonic() - self._seen
+
+    async def _list_and_update(self, *since: str) -> str:
+        version = str(await super()._list_and_update(*since))  # type: ignore[misc]
+        self._seen = time.monotonic()
+        return version
 
     async def _watch_and_update(self) -> None:
         while not self._stopping:  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,19 @@ from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
 
 from ..backends.observed import refused
+from . import metrics
 from .noticing import LastingEventReflector, NoticingPodReflector
-from .pending import explain
+from .pending import Why, explain, is_gated, known_now, queue_of
+from .queueing import place
 from .refusals import refusal
+from .watching import Look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 # The hub's own time-out would count as a fault of the hub; ours comes a little earlier, with the reason.
 _HEAD_START = 2.0
+_LOOK_AGAIN = 5.0
 
 
 def _silent() -> Any:
@@ -35,6 +41,7 @@ class PatientSpawner(KubeSpawner):
 
     start_timeout: Any  # the hub's
     _last_wait: asyncio.Event | None = None
+    _place: int | None = None
 
     def start(self) -> asyncio.Future[str]:
         """Start the pod, and be done as soon as the watch says that it is ready."""
@@ -43,13 +50,17 @@ class PatientSpawner(KubeSpawner):
 
     async def _started(self) -> str:
         self._last_wait = asyncio.Event()
+        self._place, begun = None, time.monotonic()
+        metrics.starting.add(self)
         tasks = [asyncio.ensure_future(self._start()), asyncio.ensure_future(self._ready(self._last_wait))]
         try:
             async with asyncio.timeout(max(1.0, self.start_timeout - _HEAD_START)):
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return str(done.pop().result())
+            url = str(done.pop().result())
+            metrics.START.observe(time.monotonic() - begun)
+            return url
         except TimeoutError as err:
-            why = self.why_pending() or "It runs, but does not say that it is ready."
+            why = self.why().words or "It runs, but does not say that it is ready."
             said = f"The server did not start within {self.start_timeout} s. {why}"
             raise refusal(said, "capacity", 503) from err
         except ApiException as err:
@@ -61,6 +72,7 @@ class PatientSpawner(KubeSpawner):
         except (aiohttp.ClientError, OSError) as err:
             raise _silent() from err
         finally:
+            metrics.starting.discard(self)
             for task in tasks:
                 task.cancel()
 
@@ -73,6 +85,7 @@ class PatientSpawner(KubeSpawner):
             pod = self.pod_reflector.pods.get(key)
             if super().is_pod_running(pod):
                 self.pod_id = pod["metadata"]["uid"]
+                _observe_lag(pod)
                 return str(self._get_pod_url(pod))
             await change
 
@@ -95,18 +108,53 @@ class PatientSpawner(KubeSpawner):
 
     # -- while it is pending --
 
-    def why_pending(self) -> str:
-        """Why the server does not run yet, in one sentence."""
+    def why(self) -> Why:
+        """Why the server does not run yet."""
+        look = Look.begun()
+        known = known_now(look.images if look else {}, self._place)
+        return explain(self._pod(), self.events if self.event_reflector else (), known)
+
+    def _pod(self) -> dict[str, Any] | None:
         reflector = self.pod_reflector
-        pod = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
-        return explain(pod, self.events if self.event_reflector else ())
+        return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+
+    async def _find_place(self) -> None:
+        """Ask for the place in the queue, if the server is in one."""
+        pod = self._pod()
+        gated = pod is not None and is_gated(pod) and queue_of(pod)
+        self._place = await place(self.api, pod, queue_of(pod)) if pod and gated else None
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """KubeSpawner's progress in plain words; the cluster's own are behind *details*."""
-        async for step in super().progress():
-            words = self.why_pending() if "raw_event" in step else ""
-            if words:
-                said = escape(step["message"])
-                details = f"<details><summary>details</summary>{said}</details>"
-                step = step | {"message": words, "html_message": f"{escape(words)}{details}"}
-            yield step
+        """KubeSpawner's progress in plain words, with the cluster's own behind *details*.
+
+        What changes without a word of the cluster's, as the place in a queue does, is told too.
+        """
+        steps, last, done = super().progress(), "", 0
+        step = asyncio.ensure_future(anext(steps, None))
+        try:
+            while True:
+                finished, _ = await asyncio.wait([step], timeout=_LOOK_AGAIN)
+                await self._find_place()
+                words = self.why().words
+                found: dict[str, Any] | None = {"progress": done, "message": words}
+                if finished and (found := step.result()) is None:
+                    return
+                assert found is not None
+                if "raw_event" in found and words:
+                    details = f"<details><summary>details</summary>{escape(found['message'])}</details>"
+                    found |= {"message": words, "html_message": f"{escape(words)}{details}"}
+                if finished or (words and words != last):
+                    last, done = words, found.get("progress", done)
+                    yield found
+                if finished:
+                    step = asyncio.ensure_future(anext(steps, None))
+        finally:
+            step.cancel()
+
+
+def _observe_lag(pod: dict[str, Any]) -> None:
+    conditions = pod["status"].get("conditions") or []
+    ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
+    if since := ready.get("lastTransitionTime"):
+        lag = datetime.now(UTC) - datetime.fromisoformat(since)
+        metrics.READY_LAG.observe(max(0.0, lag.total_seconds()))

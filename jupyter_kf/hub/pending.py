@@ -2,67 +2,124 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..backends.manifests import QUEUE_LABEL
 from ..backends.observed import unschedulable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _SCALING = ("TriggeredScaleUp", "Nominated")
+# The kinds of reasons, which are few, so that they can be counted.
+KINDS = ("new", "queue", "room", "scaling", "image", "pulling", "volume", "starting", "failing")
 
 
-def explain(pod: dict[str, Any] | None, events: Iterable[dict[str, Any]] = ()) -> str:
-    """One sentence; empty when the pod runs."""
+class Why(NamedTuple):
+    """One of `KINDS` and a sentence; both are empty for a pod that runs."""
+
+    kind: str = ""
+    words: str = ""
+
+
+class Known(NamedTuple):
+    """What else is known of the cluster: sizes of images in bytes, and the place in the queue from 1."""
+
+    images: Mapping[str, int] = {}
+    place: int | None = None
+    now: datetime | None = None
+
+
+def explain(
+    pod: dict[str, Any] | None, events: Iterable[dict[str, Any]] = (), known: Known | None = None
+) -> Why:
+    """Say it in one sentence."""
     if pod is None:
-        return "The cluster has not made the server's pod yet."
+        return Why("new", "The cluster has not made the server's pod yet.")
     status = pod.get("status", {})
     container: dict[str, Any] = next(iter(status.get("containerStatuses") or []), {})
     waiting = container.get("state", {}).get("waiting") or {}
+    image = pod["spec"]["containers"][0]["image"]
     if container.get("ready"):
-        return ""
-    if waiting and (words := _container(waiting, pod["spec"]["containers"][0]["image"])):
-        return words
-    conditions = {c["type"]: c for c in status.get("conditions") or []}
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("reason") == "SchedulingGated":
-        return _gated(pod)
+        return Why()
+    if waiting and (found := _container(waiting, image)):
+        return found
+    if is_gated(pod):
+        return _gated(pod, known or Known())
+    scheduled = _condition(pod)
     if scheduled.get("status") == "False":
         return _unscheduled(scheduled.get("message", ""), events)
     if pod["spec"].get("nodeName"):
-        return _on_node(pod["spec"]["nodeName"], events)
-    return "The server waits for a node."
+        return _on_node(pod["spec"]["nodeName"], image, list(events), known or Known())
+    return Why("room", "The server waits for a node.")
 
 
-def _container(waiting: dict[str, Any], image: str) -> str:
+def is_gated(pod: dict[str, Any]) -> bool:
+    """Whether a pod waits for its turn in a queue."""
+    return bool(_condition(pod).get("reason") == "SchedulingGated")
+
+
+def queue_of(pod: dict[str, Any]) -> str:
+    """The queue of a pod, empty if it names none."""
+    return str(pod["metadata"].get("labels", {}).get(QUEUE_LABEL, ""))
+
+
+def _condition(pod: dict[str, Any]) -> dict[str, Any]:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == "PodScheduled"), {})
+
+
+def _container(waiting: dict[str, Any], image: str) -> Why | None:
     reason, message = waiting.get("reason", ""), (waiting.get("message") or "").split("\n")[0].rstrip(".")
     if reason in _IMAGE:
-        return f"The node cannot get the image {image}: {message or reason}."
+        return Why("image", f"The node cannot get the image {image}: {message or reason}.")
     if reason == "CreateContainerConfigError":
-        return f"The server cannot be set up: {message}."
+        return Why("failing", f"The server cannot be set up: {message}.")
     if reason == "CrashLoopBackOff":
-        return "The server ends right after its start, again and again; its log says why."
+        return Why("failing", "The server ends right after its start, again and again; its log says why.")
     if reason and reason not in ("ContainerCreating", "PodInitializing"):
-        return f"The server cannot start: {reason}: {message}."
-    return ""
+        return Why("failing", f"The server cannot start: {reason}: {message}.")
+    return None
 
 
-def _gated(pod: dict[str, Any]) -> str:
-    queue = pod["metadata"].get("labels", {}).get("kueue.x-k8s.io/queue-name", "")
-    return f"The server waits in the queue{f' {queue}' if queue else ''}; it starts when its turn comes."
+def _gated(pod: dict[str, Any], known: Known) -> Why:
+    queue = queue_of(pod)
+    where = f"in the queue{f' {queue}' if queue else ''}"
+    if known.place:
+        return Why("queue", f"The server is number {known.place} {where}.")
+    return Why("queue", f"The server waits {where}; it starts when its turn comes.")
 
 
-def _unscheduled(message: str, events: Iterable[dict[str, Any]]) -> str:
+def _unscheduled(message: str, events: Iterable[dict[str, Any]]) -> Why:
     if any(event.get("reason") in _SCALING for event in events):
-        return "The cluster is adding a node for the server, which takes some minutes."
-    return f"The server {unschedulable(message)}."
+        return Why("scaling", "The cluster is adding a node for the server, which takes some minutes.")
+    return Why("room", f"The server {unschedulable(message)}.")
 
 
-def _on_node(node: str, events: Iterable[dict[str, Any]]) -> str:
-    reasons = {event.get("reason") for event in events}
+def _on_node(node: str, image: str, events: list[dict[str, Any]], known: Known) -> Why:
+    reasons = {event.get("reason"): event for event in events}
     if "Pulling" in reasons and "Pulled" not in reasons:
-        return f"The node {node} is getting the image, which takes some minutes the first time."
+        return Why(
+            "pulling", f"The node {node} is getting the image{_pull(reasons['Pulling'], image, known)}."
+        )
     if "FailedMount" in reasons or "FailedAttachVolume" in reasons:
-        return f"The node {node} waits for the home volume."
-    return f"The server is starting on the node {node}."
+        return Why("volume", f"The node {node} waits for the home volume.")
+    return Why("starting", f"The server is starting on the node {node}.")
+
+
+def _pull(event: dict[str, Any], image: str, known: Known) -> str:
+    """How large the image is, where another node has it, and how long it has taken so far."""
+    size = known.images.get(image) or known.images.get(f"docker.io/{image}", 0)
+    begun = event.get("firstTimestamp") or event.get("eventTime")
+    facts = [f"{size / 1e9:.1f} GB"] if size else []
+    if begun and known.now:
+        minutes = (known.now - datetime.fromisoformat(begun)).total_seconds() // 60
+        facts += [f"{minutes:.0f} minute{'s' if minutes > 1 else ''} so far"] if minutes >= 1 else []
+    return f" ({', '.join(facts)})" if facts else ", which takes some minutes the first time"
+
+
+def known_now(images: Mapping[str, int], place: int | None) -> Known:
+    """What is known at this moment."""
+    return Known(images, place, datetime.now(UTC))

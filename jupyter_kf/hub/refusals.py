@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from tornado import web
 
+from .metrics import REFUSALS
+
 try:
     from jupyterhub.spawner import SpawnException
 except ImportError:  # JupyterHub 5
@@ -21,5 +23,6 @@ except ImportError:  # JupyterHub 5
 
 
 def refusal(message: str, reason: str, status: int = 400) -> SpawnException:
-    """Make the exception: 400 for a wrong choice, 403 for one that is not allowed, 503 for no room."""
+    """Make the exception and count it: 400 is a wrong choice, 403 what is not allowed, 503 no room."""
+    REFUSALS.labels(reason).inc()
     return SpawnException(message, reason=reason, status_code=status)

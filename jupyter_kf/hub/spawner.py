@@ -9,24 +9,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import quote, urlparse
 
 from kubernetes_asyncio.client import ApiException, CoreV1ResourceClaim, V1PodResourceClaim
 from traitlets import Bool, Dict, List, Unicode, default
 
 from ..backends import BACKEND_VARIABLE
 from ..errors import Forbidden, SpecError
-from ..profiles import PROFILES_VARIABLE
+from ..profiles import AVAILABILITY_VARIABLE, PROFILES_VARIABLE
 from ..store import STORE_VARIABLE
-from . import holdings, offers, tenancy
-from .availability import words
-from .catalogue import Base, claim_name, job_profiles, profile_list
+from . import holdings, offers, page, tenancy
+from .catalogue import claim_name, job_profiles
 from .namespaces import ACCOUNT, Tenant
 from .options import Choice, check_stock, choose
 from .patient import PatientSpawner
 from .refusals import refusal
-from .watching import Look
 
+# Below the hub's API: what is free for a server's jobs.
+AVAILABILITY_PATH = "users/{user}/servers/{server}/jupyter-kf/availability"
 _last_right: dict[str, offers.Catalogue] = {}
 
 
@@ -115,42 +115,25 @@ class KFSpawner(PatientSpawner):
         return found
 
     @property
-    def _groups(self) -> list[str]:
+    def groups(self) -> list[str]:
+        """The user's groups."""
         return [group.name for group in self.user.groups]
 
     @staticmethod
     def _compiled(spawner: KFSpawner) -> list[dict[str, Any]]:
-        base = Base(spawner.tolerations, spawner.volumes, spawner.volume_mounts)
-        offered = spawner.offered().servers(spawner._groups)
-        entries = profile_list(offered, base)
-        look = Look.shared() if spawner.show_free else None
-        for offer, entry in zip(offered, entries, strict=True):
-            entry["jobs"] = spawner.job_rights
-            entry["free"] = words(offer, look.free(offer), look.age) if look else ""
-            entry["warning"] = spawner._why_not(offer, look)
-        return entries
-
-    def _why_not(self, offer: offers.Offer, look: Look | None) -> str:
-        """Why the user would be refused this offer now, as far as it can be known without asking."""
-        try:
-            self._check_servers(offer)
-            held = look.held_in(self.namespace) if look and self.enable_user_namespaces else []
-            accelerators = self.offered().per_user.accelerators
-            least = Choice(offer, min(offer.counts, default=0))
-            holdings.check(least, held, offers.Allowance(accelerators=accelerators))
-        except SpecError as err:
-            return str(err)
-        return ""
+        return page.entries(spawner)
 
     def choose(self) -> Choice | None:
         """Read the user's options against what the user may have; a refusal says what is wrong."""
         if self.profile_list != self._compiled:
             return None
         try:
-            self.choice = choose(self.user_options or {}, self.offered().servers(self._groups))
+            self.choice = choose(self.user_options or {}, self.offered().servers(self.groups))
         except SpecError as err:
             raise refusal(str(err), "options") from err
         self.user_options = self.choice.options
+        if self.orm_spawner:  # what the hub's API says after a restart too, and the culler goes by
+            self.orm_spawner.user_options = self.choice.options
         # The hub reads the time to start before KubeSpawner has applied a profile.
         self.start_timeout = self.choice.offer.start_within or self.start_timeout
         return self.choice
@@ -173,7 +156,8 @@ class KFSpawner(PatientSpawner):
         check_stock(self.user_options or {}, profile_list)
         super()._validate_user_options(profile_list)
 
-    def _check_servers(self, offer: offers.Offer) -> None:
+    def check_servers(self, offer: offers.Offer) -> None:
+        """Raise `SpecError` if the user may start no more servers of an offer."""
         most = offer.max_per_user
         others = [each for each in list(self.user.spawners.values()) if each is not self and each.active]
         same = sum(_profile_of(each) == offer.name for each in others)
@@ -185,7 +169,7 @@ class KFSpawner(PatientSpawner):
 
     async def _check_holdings(self, choice: Choice) -> None:
         try:
-            self._check_servers(choice.offer)
+            self.check_servers(choice.offer)
         except SpecError as err:
             raise refusal(str(err), "quota", 403) from err
         allowed = self.offered().per_user
@@ -246,9 +230,11 @@ class KFSpawner(PatientSpawner):
         """Tell the notebook where jobs run, and with which profiles."""
         env: dict[str, str] = super().get_env()
         if self.job_rights:
-            profiles = job_profiles(self.offered().jobs(self._groups))
+            profiles = job_profiles(self.offered().jobs(self.groups))
             env[BACKEND_VARIABLE] = "kubernetes"
             env[PROFILES_VARIABLE] = json.dumps([profile.to_dict() for profile in profiles])
+            here = AVAILABILITY_PATH.format(user=quote(self.user.name, safe="@"), server=quote(self.name))
+            env[AVAILABILITY_VARIABLE] = f"{self.hub.api_url}/{here}"
         if self.store:
             env[STORE_VARIABLE] = self._expand_user_properties(self.store)
         return env

@@ -16,7 +16,7 @@ import aiohttp
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 
-from .availability import Free, Held, Node, free, held_by, node_of
+from .availability import Free, Held, Node, Used, free, held_by, node_of, used_by, workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jupyter_kf.hub")
 _WATCH_SECONDS, _SILENCE_SECONDS = 290, 120
+_PIECE = 500  # objects
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+_KINDS = {"node": "nodes", "pod_for_all_namespaces": "pods"}
 _looks: dict[asyncio.AbstractEventLoop, Look] = {}
 
 
@@ -35,6 +37,9 @@ class Look:
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.pods: dict[str, Held | None] = {}
+        self.images: dict[str, int] = {}
+        self.offers: tuple[Offer, ...] = ()  # of the catalogue, as it was asked about last
+        self._used: Used | None = None
         self._seen: dict[str, float] = {}
         self._task = asyncio.ensure_future(self._run())
 
@@ -46,16 +51,41 @@ class Look:
             _looks[loop] = Look()
         return _looks[loop]
 
+    @staticmethod
+    def begun() -> Look | None:
+        """The one of this hub, if there was a question."""
+        return next(iter(_looks.values()), None)
+
     @property
     def age(self) -> float | None:
         """Seconds since nodes and pods were seen; None if they were not."""
-        return time.monotonic() - min(self._seen.values()) if len(self._seen) == 2 else None
+        return max(self.ages.values()) if len(self._seen) == len(_KINDS) else None
+
+    @property
+    def ages(self) -> dict[str, float]:
+        """Seconds since a watch has told something, by what it watches."""
+        now = time.monotonic()
+        return {_KINDS[kind]: now - seen for kind, seen in self._seen.items()}
 
     def free(self, offer: Offer) -> Free | None:
         """What is free for an offer; None if it is not known."""
-        if self.age is None:
-            return None
-        return free(offer, self.nodes, [held for held in self.pods.values() if held])
+        return free(offer, self.nodes, self.used) if self.known else None
+
+    def workers(self, offer: Offer, count: int) -> tuple[int, int] | None:
+        """How many workers of a job could start, of how many; None if it is not known."""
+        return workers(offer, count, self.nodes, self.used) if self.known else None
+
+    @property
+    def known(self) -> bool:
+        """Whether nodes and pods were seen."""
+        return self.age is not None
+
+    @property
+    def used(self) -> Used:
+        """What pods hold of each node; counted once for as long as nothing changes."""
+        if self._used is None:
+            self._used = used_by(held for held in self.pods.values() if held)
+        return self._used
 
     def held_in(self, namespace: str) -> list[dict[str, Any]]:
         """What the pods of a namespace hold, as pods that ask for it."""
@@ -65,7 +95,7 @@ class Look:
     async def _run(self) -> None:
         try:
             await asyncio.gather(
-                self._keep("node", node_of, self.nodes),
+                self._keep("node", self._node, self.nodes),
                 self._keep("pod_for_all_namespaces", held_by, self.pods),
             )
         finally:
@@ -78,29 +108,58 @@ class Look:
             try:
                 version = await self._list(kind, read, found)
                 pause = _FIRST_PAUSE
-                async for event in _changes(kind, version):
-                    self._seen[kind] = time.monotonic()
-                    if event["type"] == "ERROR":
-                        break
-                    if event["type"] != "BOOKMARK":
-                        self._take(event, read, found)
+                while version:
+                    version = await self._follow(kind, version, read, found)
+                    await asyncio.sleep(pause)
+                continue
             except (ApiException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
-                what = kind.partition("_")[0]
-                _log.warning("The %ss of the cluster cannot be seen, again in %g s: %s", what, pause, err)
+                what = _KINDS[kind]
+                _log.warning("The %s of the cluster cannot be seen, again in %g s: %s", what, pause, err)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
 
+    def _node(self, found: dict[str, Any]) -> Node:
+        """Read a node, and how large the images are that it has."""
+        for image in found.get("status", {}).get("images") or []:
+            self.images.update(dict.fromkeys(image.get("names") or [], image.get("sizeBytes", 0)))
+        return node_of(found)
+
     async def _list(self, kind: str, read: Callable[[dict[str, Any]], Any], found: dict[str, Any]) -> str:
-        answer = await _ask(kind, resource_version="0")
-        listed = json.loads(await answer.read())
+        """Copy all there are, in pieces that keep nobody else of the hub waiting; give their version."""
+        now: dict[str, Any] = {}
+        if kind == "node":
+            self.images.clear()
+        piece: dict[str, str] = {}
+        while True:
+            answer = await _ask(kind, limit=_PIECE, **piece)
+            listed = json.loads(await answer.read())
+            now.update({_key(each): read(each) for each in listed.get("items") or []})
+            if not (rest := listed["metadata"].get("continue")):
+                break
+            piece = {"_continue": rest}
         found.clear()
-        found.update({_key(each): read(each) for each in listed.get("items") or []})
+        found.update(now)
+        self._used = None
         self._seen[kind] = time.monotonic()
         return str(listed["metadata"]["resourceVersion"])
+
+    async def _follow(
+        self, kind: str, version: str, read: Callable[[dict[str, Any]], Any], found: dict[str, Any]
+    ) -> str:
+        """Take changes until the server ends the watch; give where to go on, nothing if from anew."""
+        async for event in _changes(kind, version):
+            if event["type"] == "ERROR":
+                return ""
+            self._seen[kind] = time.monotonic()
+            version = str(event["object"]["metadata"]["resourceVersion"])
+            if event["type"] != "BOOKMARK":
+                self._take(event, read, found)
+        return version
 
     def _take(
         self, event: dict[str, Any], read: Callable[[dict[str, Any]], Any], found: dict[str, Any]
     ) -> None:
+        self._used = None
         if event["type"] == "DELETED":
             found.pop(_key(event["object"]), None)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ..backends import BACKEND_VARIABLE, connect
 from ..backends.base import Backend
 from ..errors import SpecError
 from ..store import STORE_VARIABLE, ArtifactStore
-from . import tensorboard
+from . import activity, tensorboard
 from .handlers import routes
 from .live import Feed
 
@@ -69,6 +70,8 @@ class JobsExtension(ExtensionApp):
         the page shows a gap and can still fetch them.""",
     ).tag(config=True)
 
+    _activity: asyncio.Task[None] | None = None
+
     @property
     def events(self) -> Any:
         """The server's event bus."""
@@ -93,8 +96,12 @@ class JobsExtension(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         self.feed.start()
+        self._activity = asyncio.create_task(activity.keep(serverapp, self.feed))
 
     async def stop_extension(self) -> None:
+        if self._activity:
+            self._activity.cancel()
+            await asyncio.gather(self._activity, return_exceptions=True)
         await self.feed.stop()
         tensorboard.forget()
 

@@ -23,7 +23,7 @@ from ..errors import BackendError, Forbidden, JobError, JupyterKFError, NotFound
 from ..logs import LogReader, as_text
 from ..names import check_job_name
 from ..profiles import catalogue
-from . import tensorboard
+from . import hub, tensorboard
 from .socket import AUTH_RESOURCE, LiveSocket
 
 if TYPE_CHECKING:
@@ -209,8 +209,9 @@ class AvailabilityHandler(KFHandler):
     @endpoint
     async def get(self) -> None:
         names = ["", *(profile.name for profile in catalogue())]
-        known = {name: (await self.backend.availability(name)).to_dict() for name in names}
-        self.finish({"availability": known})
+        told = await hub.availability(self.log)
+        known = {name: told.get(name) or await self.backend.availability(name) for name in names}
+        self.finish({"availability": {name: places.to_dict() for name, places in known.items()}})
 
 
 class TensorBoardHandler(KFHandler):

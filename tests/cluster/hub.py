@@ -15,19 +15,22 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cells import execute
 from replicas import CODE
 from throwaway.images import PYTHON_IMAGE, USER
 from websocket import create_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from throwaway.client import Cluster
 
 NAMESPACE = "jhub"
+KIT = CODE / "hub_config"
 PROXY = CODE / "labextension/node_modules/.bin/configurable-http-proxy"
 TOKEN = secrets.token_hex(16)
 PLACES = {"environment": Path(sys.prefix), "code": CODE}
@@ -42,14 +45,13 @@ c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = "{token}"
 c.Authenticator.allow_all = True
 c.Authenticator.delete_invalid_users = False
-c.JupyterHub.load_groups = {{"vision": {{"users": ["ana"]}}}}
+c.JupyterHub.load_groups = {{"vision": {{"users": ["ana"]}}, "brief": {{"users": ["cara"]}}}}
 c.JupyterHub.services = [{{"name": "tests", "api_token": "{token}"}}]
 scopes = ["admin:users", "admin:servers", "access:servers", "read:metrics"]
 c.JupyterHub.load_roles = [{{"name": "tests", "services": ["tests"], "scopes": scopes}}]
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
 c.ConfigurableHTTPProxy.command = ["{proxy}"]
 c.ConfigurableHTTPProxy.pid_file = "{folder}/proxy.pid"
-c.JupyterHub.spawner_class = "kf"
 c.KFSpawner.catalogue_file = "{folder}/profiles.yaml"
 c.KubeSpawner.user_namespace_template = "jhub-{{username}}"
 c.KubeSpawner.image = "{image}"
@@ -63,29 +65,31 @@ c.KubeSpawner.storage_capacity = "1Gi"
 c.KubeSpawner.pvc_name_template = "home"
 c.KubeSpawner.working_dir = "/home/{{username}}"
 c.KubeSpawner.environment = {{"HOME": "/home/{{username}}", "PYTHONPATH": "{code}"}}
+c.KubeSpawner.environment["JUPYTERHUB_ACTIVITY_INTERVAL"] = "2"
 c.KubeSpawner.volumes = {volumes}
 c.KubeSpawner.volume_mounts = [{{"name": "home", "mountPath": "/home/{{username}}"}}] + {mounts}
 c.KubeSpawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 c.Spawner.poll_interval = 2
+from jupyter_kf.hub.setup import complete
+complete(c, cull_every=2)
 """
-CATALOGUE = {
-    "per_user": {"pods": 8, "accelerators": {"nvidia.com/gpu": 2, "google.com/tpu": 4}},
-    "profiles": [
-        {"name": "cpu", "title": "A processor", "max_per_user": 1},
-        {
-            "name": "gpu",
-            "accelerator": {"vendor": "nvidia", "counts": [1, 2]},
-            "groups": ["vision"],
-            "start_within": "90s",
-        },
-        {
-            "name": "tpu",  # no node has its labels
-            "accelerator": {"vendor": "google", "generation": "v6e", "topology": "2x2"},
-            "start_within": "8s",
-        },
-    ],
-}
+PER_USER = {"pods": 8, "accelerators": {"nvidia.com/gpu": 2, "google.com/tpu": 4}}
+PROFILES: list[dict[str, Any]] = [
+    {"name": "cpu", "title": "A processor", "max_per_user": 1},
+    {
+        "name": "gpu",
+        "accelerator": {"vendor": "nvidia", "counts": [1, 2]},
+        "groups": ["vision"],
+        "start_within": "90s",
+    },
+    {
+        "name": "tpu",  # no node has its labels
+        "accelerator": {"vendor": "google", "generation": "v6e", "topology": "2x2"},
+        "start_within": "8s",
+    },
+    {"name": "brief", "groups": ["brief"], "for": ["servers"], "idle": "16s"},
+]
 
 
 def free_port() -> int:
@@ -105,8 +109,8 @@ class Hub:
         mounts = [{"name": name, "mountPath": str(path), "readOnly": True} for name, path in PLACES.items()]
         # A real image has the package in it; here the profiles bring it, for jobs too.
         code = {"volumes": volumes[1:], "containers": [{"name": "replica", "volumeMounts": mounts}]}
-        profiles = [each | {"pod_overrides": code} for each in CATALOGUE["profiles"]]  # type: ignore[operator]
-        (folder / "profiles.yaml").write_text(json.dumps(CATALOGUE | {"profiles": profiles}))
+        profiles = [each if "for" in each else each | {"pod_overrides": code} for each in PROFILES]
+        (folder / "profiles.yaml").write_text(json.dumps({"per_user": PER_USER, "profiles": profiles}))
         text = CONFIG.format(
             **{"port": self.port, "hub_port": self.hub_port, "api_port": self.api_port, "token": TOKEN},
             **{"address": cluster.plan.host, "folder": folder, "proxy": PROXY, "image": PYTHON_IMAGE},
@@ -169,10 +173,9 @@ class Hub:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.loads(answer.read() or "null")
+                return answer.status, _parsed(answer.read().decode())
         except urllib.error.HTTPError as err:
-            text = err.read().decode()
-            return err.code, json.loads(text) if text.startswith("{") else text
+            return err.code, _parsed(err.read().decode())
 
     def spawn(self, user: str, **options: Any) -> tuple[int, Any]:
         """Ask for a user's server; 201 or 202 when it starts, else the refusal."""
@@ -207,31 +210,43 @@ class Hub:
             timeout=patience,
         )
         try:
-            printed = "".join(_execute(channel, cell) for cell in cells)
+            printed = "".join(execute(channel, cell) for cell in cells)
         finally:
             channel.close()
             self.ask("DELETE", f"{base}/{kernel['id']}")
         return printed
 
 
-def _execute(channel: Any, cell: str) -> str:
-    own = secrets.token_hex(8)
-    header = {"msg_id": own, "msg_type": "execute_request", "username": "", "session": own, "version": "5.3"}
-    content = {"code": cell, "silent": False, "store_history": True, "user_expressions": {}}
-    content |= {"allow_stdin": False, "stop_on_error": True}
-    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-    channel.send(json.dumps(message | {"channel": "shell", "buffers": []}))
-    printed = ""
-    while True:
-        heard = json.loads(channel.recv())
-        if heard["parent_header"].get("msg_id") != own:
-            continue
-        kind, said = heard["msg_type"], heard["content"]
-        if kind == "stream":
-            printed += said["text"]
-        assert kind != "error", "\n".join(said["traceback"])
-        if kind == "status" and said["execution_state"] == "idle":
-            return printed
+def _parsed(text: str) -> Any:
+    return json.loads(text) if text[:1] in ("{", "[") else text
+
+
+@contextmanager
+def running(cluster: Cluster, folder: Path, **servers: dict[str, str]) -> Iterator[Hub]:
+    """A hub with the rights of hub_config, whose users have servers with these options."""
+    for parent in (folder, folder.parent):
+        parent.chmod(0o755)
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", "hub")
+    cluster.kubectl("apply", "-f", str(KIT / "rbac.yaml"))
+    hub = Hub(cluster, folder)
+    try:
+        hub.start()
+        for user, options in servers.items():
+            assert hub.spawn(user, **options)[0] == 202, hub.log()
+        for user in servers:
+            space = f"jhub-{user}"
+            cluster.wait_for(f"the namespace of {user}", "get", "namespace", space, "-o", "name")
+            give_places(cluster, space, folder / user)
+        for user in servers:
+            hub.until(lambda user=user: hub.ready(user), f"the server of {user}", 120)
+        yield hub
+    finally:
+        hub.stop()
+        cluster.kubectl(
+            "delete", "namespace", "-l", "app.kubernetes.io/managed-by=jupyter-kf", "--wait=false"
+        )
+        cluster.kubectl("delete", "namespace", NAMESPACE)  # the next hub has one of the same name
 
 
 def give_places(cluster: Cluster, namespace: str, home: Path) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import policies as policies_of_cluster
 import pytest
-from hub import NAMESPACE, PROXY, Hub, give_places
+from hub import KIT, NAMESPACE, PROXY, running
 
 from jupyter_kf.hub.namespaces import RIGHTS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not PROXY.exists(), reason="no proxy: make test-lab")]
 
 UID = ("-n", "jhub-ana", "get", "pod", "jupyter-ana", "-o", "jsonpath={.metadata.uid}")
-KIT = Path(__file__).parents[2] / "hub_config"
 SETUP = """
 %load_ext jupyter_kf
 import keras, numpy as np
@@ -41,29 +39,10 @@ print("moved", abs(now - before).max() > 1e-3, "equal", np.allclose(now, expecte
 
 @pytest.fixture(scope="module")
 def hub(cluster, tmp_path_factory):
-    """The hub with the rights of hub_config, and two users whose servers run: ana with a GPU, bo without."""
-    folder = tmp_path_factory.mktemp("hub")
-    for parent in (folder, folder.parent):
-        parent.chmod(0o755)
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", "hub")
-    cluster.kubectl("apply", "-f", str(KIT / "rbac.yaml"))
-    running = Hub(cluster, folder)
-    try:
-        running.start()
-        assert running.spawn("ana", profile="gpu", count="1")[0] == 202
-        assert running.spawn("bo", profile="cpu")[0] == 202
-        for user in ("ana", "bo"):
-            space = f"jhub-{user}"
-            cluster.wait_for(f"the namespace of {user}", "get", "namespace", space, "-o", "name")
-            give_places(cluster, space, folder / user)
-        for user in ("ana", "bo"):
-            running.until(lambda user=user: running.ready(user), f"the server of {user}", 120)
-        yield running
-    finally:
-        running.stop()
-        for space in ("jhub-ana", "jhub-bo", NAMESPACE):
-            cluster.kubectl("delete", "namespace", space, "--wait=false", "--ignore-not-found")
+    """A hub and two users whose servers run: ana with a GPU, bo without."""
+    users = {"ana": {"profile": "gpu", "count": "1"}, "bo": {"profile": "cpu"}}
+    with running(cluster, tmp_path_factory.mktemp("hub"), **users) as found:
+        yield found
 
 
 def test_users_run_cells_from_their_pods(cluster, hub):
@@ -95,6 +74,39 @@ def test_the_spawn_page_says_what_is_free(hub):
     page = hub.until(lambda: found if "7 free" in (found := hub.page("ana")) else "", "the free GPUs")
     assert "7 free, at most 4 on one node." in page
     assert "No node has any." in page  # of TPUs with the labels of the profile
+
+
+ASK = """
+import os, urllib.request, urllib.error
+url = os.environ["JUPYTER_KF_AVAILABILITY"].replace("/ana/", "/{whose}/").replace("/bo/", "/{whose}/")
+token = {{"Authorization": "token " + os.environ["JUPYTERHUB_API_TOKEN"]}}
+try:
+    print(urllib.request.urlopen(urllib.request.Request(url, headers=token)).read().decode())
+except urllib.error.HTTPError as err:
+    print(err.code)
+"""
+
+
+def test_the_panel_has_the_numbers_of_the_spawn_page(hub):
+    """From the hub, by the token of the user's own server and for that user only."""
+    told = {"gpu": {"free": 7, "total": 8}, "gpu-x2": {"free": 3, "total": 4}, "tpu": {"free": 0, "total": 0}}
+    unknown = {"free": None, "total": None}
+    status, known = hub.ask("GET", "/user/ana/jupyter-kf/availability")
+    assert (status, known["availability"]) == (200, told | {"": unknown, "cpu": unknown})
+    assert json.loads(hub.run("ana", ASK.format(whose="ana")))["availability"] == told
+    assert json.loads(hub.run("bo", ASK.format(whose="bo")))["availability"] == {"tpu": told["tpu"]}
+    assert hub.run("bo", ASK.format(whose="ana")).strip() == "404"  # as for all that one may not see
+
+
+def test_the_hubs_metrics_tell_of_spawning(hub):
+    status, text = hub.ask("GET", "/hub/metrics")
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("jupyter_kf_"))
+    assert status == 200
+    assert float(found["jupyter_kf_start_seconds_count"]) >= 2
+    assert float(found["jupyter_kf_ready_lag_seconds_count"]) >= 2
+    assert float(found['jupyter_kf_accelerators_free{profile="gpu"}']) == 7
+    for watch in ("free-nodes", "free-pods", "servers-pods", "servers-events"):
+        assert float(found[f'jupyter_kf_watch_age_seconds{{watch="{watch}"}}']) < 120
 
 
 def _listed(cluster, *what):

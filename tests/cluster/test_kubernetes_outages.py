@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from contextlib import contextmanager
 
 import pytest
+from outages import without
 from replicas import runs, submit, until, waiting
 
 from jupyter_kf.errors import BackendError
 from jupyter_kf.spec import JobState
 
 pytestmark = pytest.mark.cluster
-
-
-@contextmanager
-def without(cluster, *programs, node="n1"):
-    """The cluster with some programs of a node killed; afterwards they run again."""
-    for program in programs:
-        cluster.stop_program(node, program, signal.SIGKILL)
-    try:
-        yield
-    finally:
-        for program in programs:
-            cluster.start_program(node, program)
-        cluster.wait_for("the API server", "get", "--raw", "/readyz", answer="ok")
-        for each in ("n1", "n2"):
-            ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-            cluster.wait_for(f"node {each}", "get", "node", each, "-o", ready, answer="True")
 
 
 @pytest.mark.parametrize("program", ["kube-apiserver", "etcd"])

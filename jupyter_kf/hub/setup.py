@@ -1,0 +1,28 @@
+"""What a hub with `KFSpawner` needs beside the spawner, in one call of its configuration file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import culling
+from .api import handlers
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+
+def complete(c: Config, cull_every: int = 60) -> None:
+    """Add to a configuration that names the catalogue's file: the free numbers for notebooks, and the culler.
+
+    Call it after what the file says of services, roles and handlers, which stay.
+    """
+    c.JupyterHub.spawner_class = "kf"
+    _add(c.JupyterHub, "extra_handlers", handlers())
+    if "catalogue_file" in c.KFSpawner:
+        role = {"name": culling.SERVICE, "services": [culling.SERVICE], "scopes": culling.SCOPES}
+        _add(c.JupyterHub, "services", [culling.service(c.KFSpawner.catalogue_file, cull_every)])
+        _add(c.JupyterHub, "load_roles", [role])
+
+
+def _add(section: Any, name: str, more: list[Any]) -> None:
+    section[name] = [*(section[name] if name in section and isinstance(section[name], list) else []), *more]
