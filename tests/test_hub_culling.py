@@ -68,6 +68,27 @@ def test_a_hub_is_completed_beside_what_it_has():
     assert len(c.JupyterHub.extra_handlers) == 1
 
 
+@pytest.mark.parametrize(
+    ("bound", "base", "url"),
+    [
+        ("http://:8081", None, "--url=http://localhost:8081/hub/api"),
+        ("http://:8081", "/team/", "--url=http://localhost:8081/team/hub/api"),
+        ("http://10.0.0.1:8081", None, "--cull-every=60"),
+        (None, None, "--cull-every=60"),
+    ],
+)
+def test_the_culler_finds_a_hub_that_listens_everywhere_beside_it(bound, base, url):
+    """As the hub in a pod of Zero to JupyterHub, whose policy does not let itself in by its Service."""
+    c = Config()
+    c.KFSpawner.catalogue_file = "/profiles.yaml"
+    if bound:
+        c.JupyterHub.hub_bind_url = bound
+    if base:
+        c.JupyterHub.base_url = base
+    complete(c)
+    assert c.JupyterHub.services[0]["command"][-1] == url
+
+
 def test_a_hub_without_limits_has_no_culler():
     c = Config()
     complete(c)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 from . import culling
 from .api import handlers
@@ -20,8 +21,17 @@ def complete(c: Config, cull_every: int = 60) -> None:
     _add(c.JupyterHub, "extra_handlers", handlers())
     if "catalogue_file" in c.KFSpawner:
         role = {"name": culling.SERVICE, "services": [culling.SERVICE], "scopes": culling.SCOPES}
-        _add(c.JupyterHub, "services", [culling.service(c.KFSpawner.catalogue_file, cull_every)])
+        service = culling.service(c.KFSpawner.catalogue_file, cull_every)
+        service["command"] += _beside(c.JupyterHub)
+        _add(c.JupyterHub, "services", [service])
         _add(c.JupyterHub, "load_roles", [role])
+
+
+def _beside(hub: Any) -> list[str]:
+    """Where the hub is for a program beside it, if it listens everywhere: no policy is in the way there."""
+    bound = urlparse(hub.hub_bind_url if "hub_bind_url" in hub else "http://127.0.0.1:8081")
+    base = hub.base_url if "base_url" in hub else "/"
+    return [] if bound.hostname else [f"--url=http://localhost:{bound.port}{base.rstrip('/')}/hub/api"]
 
 
 def _add(section: Any, name: str, more: list[Any]) -> None:

@@ -88,6 +88,15 @@ PROFILES: list[dict[str, Any]] = [
         "accelerator": {"vendor": "google", "generation": "v6e", "topology": "2x2"},
         "start_within": "8s",
     },
+    {  # no node has such devices; the cluster checks what is made for the claim
+        "name": "claim",
+        "groups": ["nobody"],
+        "accelerator": {
+            "device_class": "gpu.example.com",
+            "counts": [1, 2],
+            "selector": 'device.attributes["gpu.example.com"].model == "large"',
+        },
+    },
     {"name": "brief", "groups": ["brief"], "for": ["servers"], "idle": "16s"},
 ]
 

@@ -76,6 +76,12 @@ def test_the_spawn_page_says_what_is_free(hub):
     assert "No node has any." in page  # of TPUs with the labels of the profile
 
 
+def test_claims_are_made_from_templates_that_the_cluster_takes(cluster, hub):
+    counts = "jsonpath={range .items[*]}{.metadata.name} {.spec.spec.devices.requests[0].exactly.count},{end}"
+    made = cluster.kubectl("-n", "jhub-ana", "get", "resourceclaimtemplates", "-o", counts)
+    assert made == "claim-x1 1,claim-x2 2,"
+
+
 ASK = """
 import os, urllib.request, urllib.error
 url = os.environ["JUPYTER_KF_AVAILABILITY"].replace("/ana/", "/{whose}/").replace("/bo/", "/{whose}/")
