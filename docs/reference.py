@@ -21,6 +21,7 @@ import yaml
 import jupyter_kf as kf
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
@@ -90,22 +91,36 @@ def prose(docstring: str | None) -> str:
 
 
 def magics() -> str:
-    """The magics with their options, as their own parsers have them."""
+    """The magics and the commands with their options, as their own parsers have them."""
     from jupyter_kf.magics import KFMagics
 
-    parts = ["# Magics\n"]
+    parts = ["# Magics and commands\n"]
     for title, magic in (("%%kf", KFMagics.kf_cell), ("%kf", KFMagics.kf_line)):
-        rows = []
-        for action in magic.parser._actions:
-            names = ", ".join(f"`{o}`" for o in action.option_strings) or f"`{action.dest}`"
-            choice = ": " + ", ".join(f"`{c}`" for c in action.choices) if action.choices else ""
-            rows.append((names, (action.help or "").replace("%%", "%") + choice))
         example = re.search(r"Examples:\n\n((?:    .*\n?|\n)+)", prose(inspect.getdoc(magic)))
         head = _first_sentence(magic)
-        parts += [f"## `{title}`\n", head + "\n", table(("option", ""), rows)]
+        parts += [f"## `{title}`\n", head + "\n", _options(magic.parser)]
         if example:
             parts.append("```text\n" + inspect.cleandoc("\n" + example[1]).rstrip() + "\n```\n")
+    for name, parser in commands().items():
+        parts += [f"## `python -m jupyter_kf {name}`\n", _options(parser)]
     return "\n".join(parts)
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """The commands for a terminal, with their parsers."""
+    from jupyter_kf.__main__ import parser
+
+    (choices,) = (action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    return dict(choices)
+
+
+def _options(parser: argparse.ArgumentParser) -> str:
+    rows = []
+    for action in parser._actions:
+        names = ", ".join(f"`{o}`" for o in action.option_strings) or f"`{action.dest}`"
+        choice = ": " + ", ".join(f"`{c}`" for c in action.choices) if action.choices else ""
+        rows.append((names, (action.help or "").replace("%%", "%") + choice))
+    return table(("option", ""), rows)
 
 
 def _first_sentence(magic: Any) -> str:

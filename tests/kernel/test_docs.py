@@ -60,11 +60,15 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def test_every_option_of_the_magics_is_documented(pages: dict[str, str]) -> None:
+def test_every_option_of_magics_and_commands_is_documented(pages: dict[str, str]) -> None:
+    import reference
+
     from jupyter_kf.magics import KFMagics
 
-    for magic in (KFMagics.kf_cell, KFMagics.kf_line):
-        for action in magic.parser._actions:
+    parsers = [KFMagics.kf_cell.parser, KFMagics.kf_line.parser, *reference.commands().values()]
+    assert len(parsers) > 2
+    for parser in parsers:
+        for action in parser._actions:
             assert action.help and action.help is not argparse.SUPPRESS
             for name in action.option_strings or [action.dest]:
                 assert f"`{name}`" in pages["magics"]
