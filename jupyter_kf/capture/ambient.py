@@ -1,4 +1,4 @@
-"""State of the process that a cell sees and changes without naming it: random generators and name counters.
+"""State of the process that a cell sees and changes without naming it: random generators, counters, settings.
 
 It travels with the payload and comes back with the reply, so that the next ``np.random.rand()`` in the
 notebook gives what it would have given after a run there. Must not load a library that is not in use.
@@ -10,10 +10,12 @@ import random
 import sys
 from typing import Any
 
+from jupyter_kf.capture import settings
+
 
 def snapshot() -> dict[str, Any]:
     """The state now, as plain data."""
-    state: dict[str, Any] = {"random": random.getstate()}
+    state: dict[str, Any] = {"random": random.getstate(), "settings": settings.snapshot()}
     if "numpy" in sys.modules:
         import numpy
 
@@ -48,4 +50,5 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
         import numpy
 
         numpy.random.set_state(state["numpy"])
+    settings.restore(state["settings"], load=load)
     random.setstate(state["random"])

@@ -18,8 +18,6 @@ from jupyter_kf.errors import CaptureError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# names that the shell or Python gives to every process that runs cells
-SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "__builtins__", "__builtin__", "__name__", "__doc__"})
 _SUPPRESSING = re.compile("suppress|raises", re.IGNORECASE)
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -47,7 +45,7 @@ def needed(source: str, namespace: Mapping[str, object]) -> dict[str, object]:
     todo = sorted(reads)
     while todo:
         name = todo.pop(0)
-        if name in found or name not in namespace or name in SHELL_NAMES:
+        if name in found or name not in namespace:
             continue
         found[name] = namespace[name]
         todo.extend(sorted(functions.used_by(namespace[name])))

@@ -19,6 +19,8 @@ from cloudpickle.cloudpickle import _should_pickle_by_reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# names that the shell or Python gives to every process that runs cells
+SHELL_NAMES = frozenset({"get_ipython", "exit", "quit", "__builtins__", "__builtin__", "__name__", "__doc__"})
 _LOOKUPS = frozenset(
     {"LOAD_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME", "DELETE_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 )
@@ -136,11 +138,11 @@ def class_items(cls: type) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def global_names(code: types.CodeType) -> frozenset[str]:
-    """The globals that a code object and the code nested in it look up or delete."""
+    """The globals that a code object and the code nested in it look up or delete, but `SHELL_NAMES`."""
     found = {step.argval for step in dis.get_instructions(code) if step.opname in _LOOKUPS}
     for nested in _nested(code):
         found |= global_names(nested)
-    return frozenset(found)
+    return frozenset(found) - SHELL_NAMES
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:

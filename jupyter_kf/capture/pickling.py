@@ -137,8 +137,10 @@ def read_outcome(
         name = paths.path_to(culprit.obj, roots or {}) or f"A {type(culprit.obj).__name__}"
         stale.append(f"{name} keeps its old state: {culprit.reason}. Way out: {culprit.way_out}.")
 
-    value = Unpickler(source, tensors, namespace, objects, lose, fixed).read()
+    unpickler = Unpickler(source, tensors, namespace, objects, lose, fixed)
+    value = unpickler.read()
     finish(objects)
+    finish(unpickler.numbered())  # what is new
     if lost or stale:
         raise LostError.of(value, lost, stale)
     return value

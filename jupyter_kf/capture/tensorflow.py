@@ -14,6 +14,7 @@ import numpy
 import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.framework import config
 from tensorflow.python.trackable import data_structures
 
 from jupyter_kf.capture import arrays, keras, refusals, resources
@@ -170,19 +171,26 @@ def let_seed_stand_for_none() -> None:
 
 
 def ambient_state() -> dict[str, Any]:
-    """The global seed, and where TensorFlow stands in the operation seeds it draws from it."""
+    """How functions run, the global seed, and where TensorFlow stands in the seeds it draws from it."""
     here = context.context()
+    optimizer = tf.config.optimizer.get_experimental_options()
+    optimizer.pop("scoped_allocator_optimization", None)  # which collectives switch on
     seeded = here._seed is not None and here._seed != _stand_in
     return {
         "seed": here._seed if seeded else None,
         "rng": here._rng.getstate() if seeded else None,
         "eagerly": tf.config.functions_run_eagerly(),
+        "optimizer": optimizer,
+        "determinism": config.is_op_determinism_enabled(),
     }
 
 
 def set_ambient_state(state: dict[str, Any]) -> None:
     here = context.context()
     tf.config.run_functions_eagerly(state["eagerly"])
+    tf.config.optimizer.set_experimental_options(state["optimizer"])
+    if state["determinism"]:
+        tf.config.experimental.enable_op_determinism()
     if state["seed"] is not None:
         tf.random.set_seed(state["seed"])
         here._rng.setstate(state["rng"])

@@ -6,6 +6,7 @@ loss ride along in it. Gradients with respect to other tensors are whole already
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -123,12 +124,20 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
 
 
 def apply_hook(original: Any) -> Any:
-    """``Optimizer.apply``: nothing of a step is done, not even counted, before its gradients are there."""
+    """``Optimizer.apply``: nothing of a step is done, not even counted, before its gradients are there.
+
+    But its variables are made of nothing, as without the hook: a ``tf.function`` lifts their initial values
+    out of its first trace, which it then need not run.
+    """
 
     def applied(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
-        if collective.recording() and not self.built:  # what a stored graph holds is made before it
-            with tf.init_scope(), name_scope(self.name, caller=self):
+        if len(grads) and not self.built and trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+            # what a stored graph holds is made before it
+            outside = tf.init_scope() if collective.recording() else contextlib.nullcontext()
+            with outside, name_scope(self.name, caller=self):
                 self.build(trainable_variables)
+            self.built = True
         with tf.control_dependencies([g for g in grads if tf.is_tensor(g)] if tf.inside_function() else []):
             return original(self, grads, trainable_variables)
 

@@ -91,6 +91,10 @@ class ReplicaShell(InteractiveShell):
     showindentationerror = showtraceback
 
 
+# By this name rich, pandas and others know that their output is shown by a notebook.
+ReplicaShell.__name__ = ReplicaShell.__qualname__ = "ZMQInteractiveShell"
+
+
 def run_cell(cell: Cell, output: Output, around: Around) -> tuple[Any, BaseException | None]:
     """Run a cell in `__main__`; give the value of its last expression and its error."""
     shell = _make_shell(output)
@@ -114,7 +118,6 @@ def namespace() -> dict[str, Any]:
 def _make_shell(output: Output) -> ReplicaShell:
     config = Config()
     config.HistoryManager.enabled = False
-    config.InteractiveShell.display_pub_class = _Publisher
     ReplicaShell.display_pub_class = _Publisher
     ReplicaShell.displayhook_class = _DisplayHook
     main = sys.modules["__main__"]

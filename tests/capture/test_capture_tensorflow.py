@@ -268,6 +268,21 @@ def test_private_names_of_keras_are_where_capture_looks() -> None:
     assert {"train_function", "test_function", "predict_function"} <= set(model.__dict__), hint
 
 
+def test_a_model_made_there_is_a_whole_model_here(notebook: Notebook, tmp_path: Path) -> None:
+    notebook.here(DATA)
+    notebook.away(
+        "new = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])\n"
+        "new.compile('adam', 'mse', metrics=['mae']); new.fit(X, Y, verbose=0)\n"
+        f"new.save({str(tmp_path / 'm.keras')!r}); loaded = keras.models.load_model({str(tmp_path / 'm.keras')!r})"
+    )
+    notebook.here(
+        "for m in (new, loaded): m.evaluate(X, Y, verbose=0); m.fit(X, Y, verbose=0)\n"
+        "steps = [int(m.optimizer.iterations) for m in (new, loaded)]; new.pop(); new.add(keras.layers.Dense(2))"
+    )
+    assert notebook["steps"] == [2, 2]
+    assert notebook["new"].output_shape == (None, 2)
+
+
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_keras_on_another_backend_is_refused_by_name(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch, backend: str

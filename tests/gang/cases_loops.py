@@ -57,6 +57,23 @@ def simple(reduce: str = "mean", graph: bool = True) -> dict[str, Any]:
     return looped(model.trainable_variables, optimizer, step, graph=graph)
 
 
+def noise() -> dict[str, Any]:
+    """Random numbers go on from call to call: the first trace, which makes the slots, is not run either."""
+    keras.utils.set_random_seed(3)
+    model = classifier()
+    optimizer = keras.optimizers.Adam(0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            logits = model(x + 0.1 * tf.random.normal(tf.shape(x)), training=True)
+            loss = tf.reduce_mean(cross(y, logits))
+        found = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(found, model.trainable_variables, strict=True))
+        return loss
+
+    return looped(model.trainable_variables, optimizer, step)
+
+
 def tf_gradients() -> dict[str, Any]:
     keras.utils.set_random_seed(3)
     w = tf.Variable(tf.random.stateless_normal([6, 3], [1, 2]))

@@ -84,8 +84,15 @@ def _items() -> list[Item]:
         items.append(Item("Custom loops", name, "cases_loops:simple", options))
     add("Custom loops", "cases_loops", "marked_function", "persistent", "second_derivatives", "maml")
     add("Custom loops", "cases_loops", "gradient_of_gradient", "jacobian", "saliency", "gradient_of_output")
+    add("Custom loops", "cases_loops", "noise")
     add(
-        "Custom loops", "cases_loops", "loop_in_graph", "sparse_gradients", "own_accumulation", "tf_gradients"
+        "Custom loops",
+        "cases_loops",
+        "loop_in_graph",
+        "sparse_gradients",
+        "own_accumulation",
+        "tf_gradients",
+        "noise",
     )
     add("Custom loops", "cases_loops", "raw", whole=True)
     add("Real models", "cases_models", "resnet", "transformer", "unet", "two_towers", "distillation")

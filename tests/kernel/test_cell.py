@@ -62,6 +62,7 @@ def test_output_comes_as_if_it_had_run_here(kernel: Kernel) -> None:
         "plt.plot([1, 2, 1])\n"
         "!echo from the shell\n"
         "%time total = sum(range(10))\n"
+        "import rich; rich.print('[b]by rich[/b]')\n"
         "pd.DataFrame({'a': [1, 2]})"
     )
     here = kernel.run(cell)
@@ -74,8 +75,11 @@ def test_output_comes_as_if_it_had_run_here(kernel: Kernel) -> None:
     assert there.result == here.result
     assert there.result is not None and "<table" in there.result["text/html"]
     assert [set(d) for d in there.displays] == [set(d) for d in here.displays]
-    assert "image/png" in there.displays[0]
-    assert there.order.index("execute_result") < there.order.index("display_data")
+    assert "image/png" in there.displays[-1]
+    assert there.displays[0] == here.displays[0] and "by rich" in here.displays[0]["text/html"]
+    assert there.order.index("execute_result") < len(there.order) - 1 - there.order[::-1].index(
+        "display_data"
+    )
     assert kernel.run("total, _.shape, Out[max(Out)] is _").result == {"text/plain": "(45, (2, 1), True)"}
 
 
@@ -94,6 +98,41 @@ def test_source_is_found_at_its_lines(kernel: Kernel) -> None:
     assert there.stderr.splitlines()[1:] == here.stderr.splitlines()[1:]
     assert "warnings.warn('careful'" in here.stderr
     assert ":5: UserWarning" in there.stderr
+
+
+SETTINGS = """
+import decimal, logging, os, sys, warnings, numpy as np, pandas as pd, tensorflow as tf
+def settings():
+    return (
+        os.environ.get("OWN"), os.path.basename(os.getcwd()), "/own" in sys.path, decimal.getcontext().prec,
+        np.get_printoptions()["precision"], pd.get_option("display.max_rows"), pd.get_option("display.max_columns"),
+        warnings.filters[0][:2], logging.getLogger("own").level, len(logging.root.handlers),
+        tf.config.optimizer.get_experimental_options().get("constant_folding"), tf.config.functions_run_eagerly(),
+        type(get_ipython()).__name__,
+    )
+os.environ["OWN"] = "1"; os.makedirs("deeper", exist_ok=True); os.chdir("deeper"); sys.path.append("/own")
+decimal.getcontext().prec = 5; np.set_printoptions(precision=2); pd.set_option("display.max_rows", 4)
+warnings.filterwarnings("ignore"); logging.basicConfig(level=20); logging.getLogger("own").setLevel(10)
+tf.config.optimizer.set_experimental_options({"constant_folding": False}); tf.config.run_functions_eagerly(True)
+"""
+CHANGE = """
+os.environ["OWN"] = "2"; os.chdir(".."); sys.path.remove("/own"); decimal.getcontext().prec = 6
+np.set_printoptions(precision=3); pd.set_option("display.max_rows", 5); logging.getLogger("own").setLevel(30)
+warnings.filterwarnings("error", "own"); tf.config.run_functions_eagerly(False)
+"""
+
+
+def test_settings_go_along_and_come_back(kernel: Kernel) -> None:
+    kernel.run(SETTINGS)
+    here = kernel.run("settings()").result
+    there = kernel.run("%%kf -w 2\nfound = settings()\nos.environ['OWN'] = '2'")
+    assert there.status == "ok", there.traceback
+    assert kernel.run("found").result == here
+    kernel.run("os.environ['OWN'] = '1'; before = os.getcwd()")
+    kernel.run(f"%%kf -w 2\n{CHANGE}\nfound = settings()")
+    assert kernel.run("found == settings(), os.getcwd() == os.path.dirname(before)").result == {
+        "text/plain": "(True, True)"
+    }
 
 
 def test_a_progress_bar_moves_and_updated_displays_update(kernel: Kernel) -> None:
