@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import tensorflow as tf
 from safetensors.numpy import save_file
-from tensorflow.python.saved_model import nested_structure_coder
-from tensorflow.python.saved_model.save import save_and_return_nodes
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import ops
+from tensorflow.python.saved_model import builder_impl, nested_structure_coder
+from tensorflow.python.saved_model.save import _build_meta_graph
 
 from ..capture import data as pipelines
 from ..capture import refusals
@@ -42,9 +44,19 @@ def write(recorded: Recorded, folder: Path) -> None:
     options = tf.saved_model.SaveOptions(
         experimental_skip_saver=True, experimental_custom_gradients=not recorded.collectives
     )
-    with quiet():  # the one private name here: the public function always writes the weights, too
-        save_and_return_nodes(holder, str(folder / MODEL), options=options, experimental_skip_checkpoint=True)
-    (folder / MODEL / "fingerprint.pb").unlink(missing_ok=True)
+    model = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    # What tf.saved_model.save does, less the weights, which it always writes too (TensorFlow 2.21).
+    with quiet():
+        _, graph, _, assets, _, _ = _build_meta_graph(holder, None, options, model.meta_graphs.add())
+    builder_impl.copy_assets_to_destination_dir(assets.asset_filename_map, str(folder / MODEL))
+    (folder / MODEL).mkdir(exist_ok=True)
+    (folder / MODEL / "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
+    ops.dismantle_graph(graph)
+    kept = safety.count(model.meta_graphs[0].graph_def)
+    if recorded.collectives and not any(op.startswith("Collective") for op in kept):
+        raise CaptureError(
+            "TensorFlow left the collectives out of the graph, so it cannot train on replicas."
+        )
     write_weights([v.numpy() for v in recorded.weights], folder)
     (folder / PICTURE).write_text(picture.pack(recorded.concrete.graph))
 
