@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "JUPYTER_KF_PRELOAD": "modules that the warm process imports instead of its own list, by commas",
     "JUPYTER_KF_AUTOLOAD": "set by the notebook server: `1` if kernels load jupyter_kf by themselves",
     "JUPYTER_KF_PROFILES": "the profiles offered here: JSON, or the path of a JSON file; set by the spawner",
-    "JUPYTER_KF_AVAILABILITY": "the URL by which the hub says what is free for its profiles; set by the spawner",
+    "JUPYTER_KF_AVAILABILITY": "the URL by which the hub says what is free; set by the spawner",
     "JUPYTER_KF_PLACEMENT": "for notebooks outside of the cluster: image, volumes, user of replicas, as JSON",
     "JUPYTER_KF_ENVIRONMENT": "set in replicas: what `JobEnvironment.current()` reads",
     "JUPYTER_KF_LAST_WORDS": "set for tests of replicas: the file that a container leaves its reason in",
