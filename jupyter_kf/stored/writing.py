@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import tensorflow as tf
 from safetensors.numpy import save_file
+from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import ops
 from tensorflow.python.saved_model import builder_impl, nested_structure_coder
 from tensorflow.python.saved_model.save import _build_meta_graph
 
-from ..capture import data as pipelines
-from ..capture import refusals
+from ..capture.data import pin_seeds
 from ..errors import CaptureError
 from ..parallel import picture
 from . import safety
@@ -74,20 +74,26 @@ def write_weights(values: list[Any], folder: Path) -> None:
 
 def write_data(dataset: Any, folder: Path) -> dict[str, int]:
     """Write a dataset's graph and structure; gives its operations. `CaptureError` if it calls Python."""
-    try:
-        _, (graph, spec, called, _cardinality) = pipelines.make(dataset)
-    except refusals.Culprit as culprit:
-        raise CaptureError(f"The dataset cannot be stored: {culprit.reason}. {culprit.way_out}.") from culprit
-    if called:
+    graph = tf.raw_ops.DatasetToGraphV2(
+        input_dataset=dataset._variant_tensor, external_state_policy=1, strip_device_assignment=True
+    ).numpy()
+    if not graph:
+        raise CaptureError(
+            "The dataset cannot be stored: it holds arrays of more than 2 GB. Write them to files first."
+        )
+    definition = graph_pb2.GraphDef.FromString(graph)
+    pin_seeds(definition)  # all replicas shuffle alike
+    counted = safety.count(definition)
+    if any(map(safety.calls_python, counted)):
         raise CaptureError(
             "The dataset calls Python (from_generator, py_function), which cannot be stored. Write it to "
             "files first (Dataset.save, TFRecord) and store a dataset that reads them."
         )
     (folder / DATA).mkdir()
-    (folder / DATA / GRAPH_FILE).write_bytes(graph.tobytes())
-    message = nested_structure_coder.encode_structure(spec)
+    (folder / DATA / GRAPH_FILE).write_bytes(definition.SerializeToString())
+    message = nested_structure_coder.encode_structure(dataset.element_spec)
     (folder / DATA / SPEC_FILE).write_bytes(message.SerializeToString())
-    return safety.count(tf.compat.v1.GraphDef.FromString(graph.tobytes()))
+    return counted
 
 
 def infos(names: list[str], tensors: list[Any]) -> tuple[TensorInfo, ...]:

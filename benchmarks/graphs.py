@@ -1,0 +1,158 @@
+"""Stored graphs: saving and loading against tf.saved_model, and map against tf.data in one process a core.
+
+Saving and loading are measured in one process, in turns, each the best of a few. For ``map`` a convolutional
+graph is computed over the same batches by one process on one core, with tf.data alone, and by
+``Executor.map`` with a worker a core; linear is the first times the number of cores. The time of the jobs'
+start counts, and their processes are warm.
+
+    python benchmarks/graphs.py [megabytes ...]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPEATS = 5
+BATCHES, ROWS = 240, 64
+
+
+def best(work: Callable[[], Any]) -> float:
+    """Seconds of the quickest of a few."""
+    found = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def weighty(megabytes: int) -> Any:
+    """A module with so many megabytes of weights in eight variables."""
+    import tensorflow as tf
+
+    class Weighty(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            rows = max(1, megabytes * 2**20 // 8 // 4 // 256)
+            self.parts = [tf.Variable(tf.random.normal((rows, 256))) for _ in range(8)]
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 256))])
+        def call(self, x: Any) -> Any:
+            return tf.add_n([tf.matmul(x, part, transpose_b=True) for part in self.parts])
+
+    return Weighty()
+
+
+def save_and_load(megabytes: int) -> None:
+    """Print how long both take, and the ratios."""
+    import tensorflow as tf
+
+    import jupyter_kf as kf
+
+    module = weighty(megabytes)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = str(Path(folder) / "plain")
+        saved = best(lambda: tf.saved_model.save(module, plain))
+        ours = best(lambda: kf.save_graph("weighty", module.call))
+        loaded = best(lambda: tf.saved_model.load(plain))
+        load = best(lambda: kf.load_graph("weighty"))
+    print(
+        f"{megabytes} MB: save {ours:.3f} s, tf.saved_model {saved:.3f} s, ratio {ours / saved:.2f}; "
+        f"load {load:.3f} s, tf.saved_model {loaded:.3f} s, ratio {load / loaded:.2f}"
+    )
+
+
+def network() -> Any:
+    """A small convolutional model."""
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10),
+        ]
+    )
+
+
+def pictures() -> Any:
+    """The batches."""
+    import tensorflow as tf
+
+    one = tf.random.stateless_normal((ROWS, 28, 28, 1), (1, 2))
+    return tf.data.Dataset.range(BATCHES).map(lambda i: one * tf.cast(i, tf.float32))
+
+
+def alone() -> None:
+    """In a process of its own, on one core: tf.data alone. Says its rate."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import tensorflow as tf
+
+    model = network()
+    computed = pictures().map(lambda x: model(x, training=False))
+    for _ in computed.take(4):
+        pass
+    start = time.perf_counter()
+    outputs = [x.numpy() for x in computed]
+    assert len(outputs) == BATCHES, tf.__version__
+    print(json.dumps(BATCHES * ROWS / (time.perf_counter() - start)))
+
+
+def mapped() -> None:
+    """Print the rate of map, and how near it is to linear."""
+    import jupyter_kf as kf
+
+    cores = len(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, __file__, "alone"], capture_output=True, text=True, check=True, timeout=600
+    )
+    single = json.loads(done.stdout.splitlines()[-1])
+    graph = kf.save_graph("pictures", network(), next(iter(pictures())))
+    with kf.Executor(workers=cores) as executor:
+        list(executor.map(graph, pictures().take(cores)))  # warm
+        start = time.perf_counter()
+        assert sum(1 for _ in executor.map(graph, pictures())) == BATCHES
+        rate = BATCHES * ROWS / (time.perf_counter() - start)
+    print(
+        f"map, {cores} workers: {rate:.0f} rows/s; tf.data on one core: {single:.0f} rows/s; "
+        f"{rate / (cores * single):.2f} of linear"
+    )
+
+
+@contextlib.contextmanager
+def place() -> Iterator[None]:
+    """A store and a runtime folder of our own."""
+    from jupyter_kf.backends import warm
+    from jupyter_kf.store import STORE_VARIABLE
+
+    with tempfile.TemporaryDirectory(prefix="kf-") as folder:
+        os.environ[STORE_VARIABLE], os.environ[warm.RUNTIME_VARIABLE] = f"{folder}/store", f"{folder}/run"
+        try:
+            yield
+        finally:
+            warm.stop()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if sys.argv[1:] == ["alone"]:
+        alone()
+    else:
+        with place():
+            for size in map(int, sys.argv[1:] or (1, 100)):
+                save_and_load(size)
+            mapped()
