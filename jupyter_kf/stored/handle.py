@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 import weakref
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..capture.payload import versions as library_versions
@@ -171,8 +169,8 @@ def save_graph(
     from .recording import record
 
     recorded = record(what, example_args, target)
-    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
-        folder = Path(scratch)
+    place = store or ArtifactStore()
+    with shelf.draft(place) as folder:
         writing.write(recorded, folder)
         asked = set(recorded.ops) | set(writing.write_data(data, folder) if data is not None else ())
         said = replace(
@@ -182,7 +180,6 @@ def save_graph(
             has_data=data is not None,
             asks=safety.asks(asked),
         )
-        place = store or ArtifactStore()
         kept = shelf.shelve(place, said, folder)
     _origins[place.url, name] = [weakref.ref(v) for v in recorded.weights]
     return Graph(place, kept, kept.asks)

@@ -6,12 +6,14 @@ that would run while it is loaded, before TensorFlow gets to see it; what Tensor
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
-import safetensors
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import graph_pb2
@@ -27,7 +29,7 @@ from .record import GraphKind
 from .writing import GRAPH_FILE, SPEC_FILE, quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from ..store import ArtifactStore
     from .record import GraphRecord
@@ -85,9 +87,11 @@ def load(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ())
     """Check a version and load it; `CaptureError` says what is wrong, or what is to be agreed to."""
     where = f"Version {record.version} of the graph {record.name!r}"
     check_versions(where, record)
-    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch, _reading(store, record) as values:
         folder = Path(scratch)
-        values = _fetched(store, record, folder)
+        for name in record.files:
+            if name.startswith(f"{shelf.MODEL}/"):
+                shelf.fetch_file(store, record, name, folder)
         proto = _parsed(where, folder / shelf.MODEL / _PROTO)
         ops = {op for meta in proto.meta_graphs for op, _ in safety.ops_of(meta.graph_def)}
         safety.check(where, ops, allow)
@@ -97,7 +101,7 @@ def load(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ())
         try:
             model = _load(folder / shelf.MODEL)
             loaded = Loaded(record, model)
-            loaded.set_values(values)
+            loaded.set_values(values())
             for place, value in (
                 ("rank", 0),
                 ("size", 1),
@@ -158,27 +162,28 @@ def _check_known(where: str, record: GraphRecord, ops: set[str]) -> None:
         )
 
 
-def _fetched(store: ArtifactStore, record: GraphRecord, folder: Path) -> list[Any]:
-    """Copy the model's files, each checked, and give the weights, which are not copied."""
-    values: list[Any] = []
-    for name in record.files:
-        if name == shelf.WEIGHTS:
-            values = read_weights(store, record)
-        elif name.startswith(f"{shelf.MODEL}/"):
-            shelf.fetch_file(store, record, name, folder)
-    return values
+@contextlib.contextmanager
+def _reading(store: ArtifactStore, record: GraphRecord) -> Iterator[Callable[[], list[Any]]]:
+    """Read the weights, in a folder while the graph is loaded; gives what waits for them."""
+    if store.local() is None:
+        yield lambda: read_weights(store, record)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(read_weights, store, record).result
 
 
 def _weights(record: GraphRecord, data: bytes) -> list[Any]:
+    """The arrays in a safetensors file, not copied: eight bytes of length, a header in JSON, the data."""
     try:
-        found = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        body = memoryview(data)[8 + length :]
+        parts = [header[str(i)]["data_offsets"] for i in range(len(record.weights))]
         return [
-            numpy.frombuffer(found[str(i)]["data"], tf.as_dtype(w.dtype).as_numpy_dtype).reshape(
-                w.shape or ()
-            )
-            for i, w in enumerate(record.weights)
+            numpy.frombuffer(body[begin:end], tf.as_dtype(w.dtype).as_numpy_dtype).reshape(w.shape or ())
+            for (begin, end), w in zip(parts, record.weights, strict=True)
         ]
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise CaptureError(
             f"Version {record.version} of the graph {record.name!r} is damaged: its weights do not fit its "
             f"record ({error}). Load another version, or store the graph again."

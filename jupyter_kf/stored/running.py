@@ -7,10 +7,8 @@ collectives that are in the graph.
 from __future__ import annotations
 
 import itertools
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -85,8 +83,7 @@ def _train(store: ArtifactStore, graph: loading.Loaded, data: Any, run: GraphRun
 
 def keep(store: ArtifactStore, record: GraphRecord, values: list[Any]) -> GraphRecord:
     """Store new weights of a version as the next one."""
-    with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
-        folder = Path(scratch)
+    with shelf.draft(store) as folder:
         for name in record.files:
             if name != shelf.WEIGHTS:
                 shelf.fetch_file(store, record, name, folder)

@@ -14,6 +14,7 @@ Every file is checked against the record when it is fetched, and the record agai
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -24,6 +25,8 @@ from ..errors import CaptureError, NotFound, SpecError
 from .record import FORMAT, FileInfo, GraphRecord, check_graph_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..store import ArtifactStore
 
 GRAPHS = "graphs"
@@ -139,11 +142,21 @@ def copy_graph(
                     "Copy it under another name."
                 )
         else:
-            with tempfile.TemporaryDirectory(prefix="jupyter_kf-") as scratch:
-                fetch(source, record, Path(scratch))
-                _put(target, placed, Path(scratch))
+            with draft(target) as scratch:
+                fetch(source, record, scratch)
+                _put(target, placed, scratch)
         done.append(placed)
     return done
+
+
+@contextlib.contextmanager
+def draft(store: ArtifactStore) -> Iterator[Path]:
+    """Give a folder to make a version in, beside the others where the store is a folder."""
+    place = store.local(GRAPHS)
+    if place is not None:
+        store.claim(GRAPHS)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=place) as folder:
+        yield Path(folder)
 
 
 def shelve(store: ArtifactStore, record: GraphRecord, folder: Path) -> GraphRecord:
@@ -188,7 +201,13 @@ def file_info(path: Path) -> FileInfo:
 
 def _put(store: ArtifactStore, record: GraphRecord, folder: Path) -> None:
     path = graph_path(record.name, record.version)
-    store.upload(folder, path)
+    drafts, target = store.local(GRAPHS), store.local(path)
+    if target is not None and folder.parent == drafts:  # made beside it: nothing is copied
+        store.claim(path)
+        for part in folder.iterdir():
+            part.rename(target / part.name)
+    else:
+        store.upload(folder, path)
     store.put_json(f"{path}/{RECORD}", record.to_dict())
 
 
