@@ -72,11 +72,15 @@ class Schedule:
 def create(spec: ScheduleSpec, backend: Backend | None = None) -> Schedule:
     """Make a schedule; its name is made from the graph's where the specification has none."""
     place = backend or connect()
+    loop.run(place.schedules().create(signed(spec)))
+    return Schedule(place, spec.name)
+
+
+def signed(spec: ScheduleSpec) -> ScheduleSpec:
+    """Put user and time on a specification; `SpecError` if its profile cannot be had."""
     if spec.profile:
         find(spec.profile).check_replicas(spec.workers)
-    spec = replace(spec, user=os.environ.get("JUPYTERHUB_USER", ""), created=time.time())
-    loop.run(place.schedules().create(spec))
-    return Schedule(place, spec.name)
+    return replace(spec, user=os.environ.get("JUPYTERHUB_USER", ""), created=time.time())
 
 
 def name_for(graph: str) -> str:

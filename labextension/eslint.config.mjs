@@ -3,7 +3,14 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: ['lib', 'build-test', 'node_modules', 'src/wire.ts', '.yarn']
+    ignores: [
+      'lib',
+      'build-test',
+      'node_modules',
+      'src/wire.ts',
+      'src/graphwire.ts',
+      '.yarn'
+    ]
   },
   js.configs.recommended,
   ...tseslint.configs.recommended,

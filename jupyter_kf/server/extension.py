@@ -16,15 +16,15 @@ from ..backends.base import Backend
 from ..errors import SpecError
 from ..store import STORE_VARIABLE, ArtifactStore
 from . import activity, tensorboard
-from .handlers import routes
 from .live import Feed
+from .routes import routes
 
 if TYPE_CHECKING:
     from ..spec import JobStatus
 
 SCHEMA = Path(__file__).with_name("job.v1.yaml")
 SCHEMA_ID = "urn:jupyter-kf:job:v1"
-FEATURES = ("manifests", "events")
+FEATURES = ("manifests", "events", "schedules")
 AUTOLOAD_VARIABLE = "JUPYTER_KF_AUTOLOAD"
 
 

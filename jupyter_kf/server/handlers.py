@@ -21,10 +21,11 @@ from tornado.iostream import StreamClosedError
 
 from ..errors import BackendError, Forbidden, JobError, JupyterKFError, NotFound, SpecError
 from ..logs import LogReader, as_text
-from ..names import check_job_name
+from ..names import check_job_name, check_schedule_name
 from ..profiles import catalogue
+from ..stored.record import check_graph_name
 from . import hub, tensorboard
-from .socket import AUTH_RESOURCE, LiveSocket
+from .socket import AUTH_RESOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +45,12 @@ STATUS_OF: dict[type[BaseException], int] = {
 }
 MOST_GRAPH = 16 * 1024 * 1024  # bytes of one graph, unpacked
 MOST_LOG = 4 * 1024 * 1024  # bytes of log in one answer
-NAME = r"(?P<name>[^/]+)"
+# What the parts of a path must be before any handler sees them.
+CHECKS: dict[str, Callable[[str], str]] = {
+    "name": check_job_name,
+    "graph": check_graph_name,
+    "schedule": check_schedule_name,
+}
 
 
 def endpoint(verb: Verb) -> Verb:
@@ -55,8 +61,9 @@ def endpoint(verb: Verb) -> Verb:
     @functools.wraps(verb)
     async def guarded(self: KFHandler, **parts: str) -> None:
         try:
-            if "name" in parts:
-                check_job_name(parts["name"])
+            for part, check in CHECKS.items():
+                if part in parts:
+                    check(parts[part])
             await verb(self, **parts)
         except tuple(STATUS_OF) as err:
             code = next(STATUS_OF[kind] for kind in type(err).__mro__ if kind in STATUS_OF)
@@ -235,9 +242,14 @@ def _graphs(items: Any) -> list[Any]:
             with contextlib.suppress(ValueError, zlib.error):
                 text = zlib.decompressobj().decompress(base64.b64decode(item["packed"]), MOST_GRAPH)
                 nodes = json.loads(text)
-                if isinstance(nodes, list) and all(_is_node(node, len(nodes)) for node in nodes):
+                if is_graph(nodes):
                     found.append({"title": item["title"], "nodes": nodes})
     return found
+
+
+def is_graph(nodes: Any) -> bool:
+    """Tell whether this is a list of operations, each with its name, kind and inputs."""
+    return isinstance(nodes, list) and all(_is_node(node, len(nodes)) for node in nodes)
 
 
 def _is_node(node: Any, count: int) -> bool:
@@ -257,23 +269,3 @@ def _whole_characters(data: bytes) -> bytes:
             length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             return data[:-back] if length > back else data
     return data
-
-
-def routes(feed: Feed, window: int) -> list[tuple[str, type[Any], dict[str, Any]]]:
-    """Give every route of the extension, below the server's base URL."""
-    given = {"feed": feed}
-    rest: list[tuple[str, type[Any]]] = [
-        ("jobs", JobsHandler),
-        ("profiles", ProfilesHandler),
-        ("availability", AvailabilityHandler),
-        (f"jobs/{NAME}", JobHandler),
-        (f"jobs/{NAME}/(?P<action>cancel|delete|interrupt)", ActionHandler),
-        (f"jobs/{NAME}/logs", LogHandler),
-        (rf"jobs/{NAME}/log\.txt", DownloadHandler),
-        (f"jobs/{NAME}/metrics", MetricsHandler),
-        (f"jobs/{NAME}/graphs", GraphsHandler),
-        (f"jobs/{NAME}/tensorboard", TensorBoardHandler),
-        (f"jobs/{NAME}/(?P<what>manifests|events)", ExtraHandler),
-    ]
-    live = (r"/jupyter-kf/ws", LiveSocket, {**given, "window": window})
-    return [live, *((f"/jupyter-kf/{path}", kind, given) for path, kind in rest)]

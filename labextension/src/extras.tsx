@@ -1,6 +1,7 @@
 /* The tabs that only some backends have: manifests and what the cluster said. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { useAnswer } from './answer';
 import type { Requests } from './request';
 import { moment } from './words';
 
@@ -57,24 +58,4 @@ export function Events(props: IProps): JSX.Element {
       </tbody>
     </table>
   );
-}
-
-/** The answer to a question asked once for each key, and why there is none. */
-function useAnswer<T>(
-  ask: () => Promise<T>,
-  key: string
-): [T | undefined, string] {
-  const [answer, setAnswer] = React.useState<T>();
-  const [trouble, setTrouble] = React.useState('');
-  React.useEffect(() => {
-    let wanted = true;
-    ask().then(
-      found => wanted && setAnswer(found),
-      (error: Error) => wanted && setTrouble(error.message)
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [key]);
-  return [answer, trouble];
 }

@@ -4,6 +4,8 @@ import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Action } from './bits';
+import { GraphList, IGraphActions } from './graphlist';
+import type { GraphsModel } from './graphmodel';
 import { jobIcon } from './icon';
 import { JobList } from './joblist';
 import { isFinished, JobsModel } from './model';
@@ -16,11 +18,13 @@ export interface IPanelActions {
   open(name: string): void;
   cancel(names: string[]): void;
   remove(names: string[]): void;
+  graphs: IGraphActions;
 }
 
 export class JobsPanel extends ReactWidget {
   constructor(
     private _model: JobsModel,
+    private _graphs: GraphsModel | null,
     private _trans: TranslationBundle,
     private _actions: IPanelActions
   ) {
@@ -50,6 +54,7 @@ export class JobsPanel extends ReactWidget {
         {() => (
           <Panel
             model={model}
+            graphs={this._graphs}
             trans={trans}
             actions={actions}
             visible={this.isVisible}
@@ -64,11 +69,12 @@ type Grouping = 'none' | 'state' | 'notebook';
 
 function Panel(props: {
   model: JobsModel;
+  graphs: GraphsModel | null;
   trans: TranslationBundle;
   actions: IPanelActions;
   visible: boolean;
 }): JSX.Element {
-  const { model, trans, actions, visible } = props;
+  const { model, graphs, trans, actions, visible } = props;
   const [filter, setFilter] = React.useState('');
   const [grouping, setGrouping] = React.useState<Grouping>('none');
   const [chosen, setChosen] = React.useState<ReadonlySet<string>>(new Set());
@@ -115,6 +121,11 @@ function Panel(props: {
         trans={trans}
         empty={emptyText(trans, model, filter)}
       />
+      {graphs && (
+        <GraphList
+          {...{ model: graphs, trans, visible, actions: actions.graphs }}
+        />
+      )}
       <Profiles model={model} trans={trans} visible={visible} />
     </>
   );

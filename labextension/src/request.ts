@@ -41,22 +41,22 @@ export class Requests {
   constructor(readonly settings: ServerConnection.ISettings) {}
 
   async jobs(): Promise<JobStatus[]> {
-    return (await this._fetch<{ jobs: JobStatus[] }>('jobs')).jobs;
+    return (await this.ask<{ jobs: JobStatus[] }>('jobs')).jobs;
   }
 
   async profiles(): Promise<IProfile[]> {
-    return (await this._fetch<{ profiles: IProfile[] }>('profiles')).profiles;
+    return (await this.ask<{ profiles: IProfile[] }>('profiles')).profiles;
   }
 
   /** Free places by the name of a profile, under the empty name those without one. */
   async places(): Promise<Record<string, IPlaces>> {
     const path = 'availability';
-    return (await this._fetch<{ availability: Record<string, IPlaces> }>(path))
+    return (await this.ask<{ availability: Record<string, IPlaces> }>(path))
       .availability;
   }
 
   async act(name: string, action: Action): Promise<void> {
-    await this._fetch(`jobs/${encodeURIComponent(name)}/${action}`, {
+    await this.ask(`jobs/${encodeURIComponent(name)}/${action}`, {
       method: 'POST',
       body: '{}'
     });
@@ -69,33 +69,33 @@ export class Requests {
     size: number
   ): Promise<ILogPiece> {
     const query = URLExt.objectToQueryString({ rank, start, size });
-    return this._fetch(`jobs/${encodeURIComponent(name)}/logs${query}`);
+    return this.ask(`jobs/${encodeURIComponent(name)}/logs${query}`);
   }
 
   async metrics(name: string): Promise<MetricRecord[]> {
     const path = `jobs/${encodeURIComponent(name)}/metrics`;
-    return (await this._fetch<{ records: MetricRecord[] }>(path)).records;
+    return (await this.ask<{ records: MetricRecord[] }>(path)).records;
   }
 
   async graphs(name: string): Promise<IGraph[]> {
     const path = `jobs/${encodeURIComponent(name)}/graphs`;
-    return (await this._fetch<{ graphs: IGraph[] }>(path)).graphs;
+    return (await this.ask<{ graphs: IGraph[] }>(path)).graphs;
   }
 
   async manifests(name: string): Promise<string> {
     const path = `jobs/${encodeURIComponent(name)}/manifests`;
-    return (await this._fetch<{ manifests: string }>(path)).manifests;
+    return (await this.ask<{ manifests: string }>(path)).manifests;
   }
 
   async events(name: string): Promise<IPlaceEvent[]> {
     const path = `jobs/${encodeURIComponent(name)}/events`;
-    return (await this._fetch<{ events: IPlaceEvent[] }>(path)).events;
+    return (await this.ask<{ events: IPlaceEvent[] }>(path)).events;
   }
 
   /** Where TensorBoard shows the job; an error says why it cannot. */
   async tensorboard(name: string): Promise<string> {
     const path = `jobs/${encodeURIComponent(name)}/tensorboard`;
-    const { url } = await this._fetch<{ url: string }>(path);
+    const { url } = await this.ask<{ url: string }>(path);
     return URLExt.join(this.settings.baseUrl, url);
   }
 
@@ -109,7 +109,8 @@ export class Requests {
     return `${url}?rank=${rank}`;
   }
 
-  private async _fetch<T>(path: string, init: RequestInit = {}): Promise<T> {
+  /** Ask the server side of the extension; an error says what it answered. */
+  async ask<T>(path: string, init: RequestInit = {}): Promise<T> {
     const { settings } = this;
     const url = URLExt.join(settings.baseUrl, 'jupyter-kf', path);
     const response = await ServerConnection.makeRequest(url, init, settings);

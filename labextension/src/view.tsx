@@ -9,6 +9,7 @@ import { MetricsView } from './metricsview';
 import { isFinished, JobsModel } from './model';
 import { Events, Manifests } from './extras';
 import { Code, Overview } from './overview';
+import { Tabs } from './tabs';
 import type { JobStatus } from './wire';
 import { readyText } from './words';
 
@@ -98,34 +99,15 @@ function View(props: IViewProps): JSX.Element {
   return (
     <>
       <Head {...props} />
-      <div
-        role="tablist"
-        aria-label={trans.__('Parts of the job')}
-        className="jp-kf-tabs"
-        onKeyDown={event => moveTab(event, tabs, tab, props.setTab)}
-      >
-        {tabs.map(([id, label]) => (
-          <button
-            key={id}
-            type="button"
-            role="tab"
-            id={`jp-kf-tab-${job.spec.name}-${id}`}
-            aria-selected={id === tab}
-            tabIndex={id === tab ? 0 : -1}
-            data-tab={id}
-            onClick={() => props.setTab(id)}
-          >
-            {label}
-          </button>
-        ))}
-      </div>
-      <div
-        role="tabpanel"
-        className="jp-kf-tabpanel"
-        aria-labelledby={`jp-kf-tab-${job.spec.name}-${tab}`}
+      <Tabs
+        id={job.spec.name}
+        label={trans.__('Parts of the job')}
+        tabs={tabs}
+        tab={tab}
+        setTab={props.setTab}
       >
         <Tab {...props} />
-      </div>
+      </Tabs>
     </>
   );
 }
@@ -199,22 +181,4 @@ function Head(props: IViewProps): JSX.Element {
       <p className="jp-kf-reason">{deleted ? `${deleted}.` : job.reason}</p>
     </div>
   );
-}
-
-function moveTab(
-  event: React.KeyboardEvent<HTMLDivElement>,
-  tabs: [string, string][],
-  tab: string,
-  setTab: (tab: string) => void
-): void {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step) {
-    return;
-  }
-  const at = tabs.findIndex(([id]) => id === tab);
-  const [next] = tabs[(at + step + tabs.length) % tabs.length];
-  setTab(next);
-  event.currentTarget
-    .querySelector<HTMLElement>(`[data-tab="${next}"]`)
-    ?.focus();
 }

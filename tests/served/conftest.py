@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from jupyter_kf.store import PAYLOAD, job_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from jupyter_kf.backends.memory import MemoryBackend
     from jupyter_kf.server.live import Feed
@@ -40,6 +40,11 @@ class Served:
         return self.app.web_app.settings["jupyter_kf_feed"]
 
     @property
+    def root(self) -> Path:
+        """The folder of the notebooks."""
+        return Path(self.app.root_dir)
+
+    @property
     def backend(self) -> MemoryBackend:
         return self.feed.backend  # type: ignore[return-value]
 
@@ -50,11 +55,13 @@ class Served:
         method: str = "GET",
         token: str = TOKEN,
         headers: dict[str, str] | None = None,
+        body: Any = None,
+        raw: bytes | None = None,
     ) -> HTTPResponse:
         sent = {**({"Authorization": f"token {token}"} if token else {}), **(headers or {})}
-        body = "{}" if method == "POST" else None
+        written = (raw or json.dumps(body or {})) if method == "POST" else None
         url = f"http://{self.base}jupyter-kf/{path}"
-        request = HTTPRequest(url, method=method, headers=sent, body=body, follow_redirects=False)
+        request = HTTPRequest(url, method=method, headers=sent, body=written, follow_redirects=False)
         return await AsyncHTTPClient().fetch(request, raise_error=False)
 
     async def json(self, path: str, **kwargs: Any) -> Any:

@@ -107,7 +107,7 @@ async def test_manifests_and_events_where_the_backend_has_them(make_server: Call
     assert await served.json("jobs/night/manifests") == {"manifests": "name: night"}
     [event] = (await served.json("jobs/night/events"))["events"]
     assert event == {"time": 2.0, "about": "Job night", "reason": "Created", "message": "Created its pods"}
-    assert (await read(await served.socket()))["features"] == ["manifests", "events"]
+    assert (await read(await served.socket()))["features"] == ["manifests", "events", "schedules"]
     await stop()
 
 

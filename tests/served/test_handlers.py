@@ -15,7 +15,7 @@ from tornado.httpclient import HTTPClientError
 from jupyter_kf.backends.base import Availability
 from jupyter_kf.errors import BackendError, Forbidden, JobFailed, SpecError
 from jupyter_kf.logs import encode
-from jupyter_kf.server.handlers import routes
+from jupyter_kf.server.routes import routes
 from jupyter_kf.spec import JobState
 
 if TYPE_CHECKING:
@@ -28,8 +28,11 @@ VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 def example(pattern: str) -> str:
     """Make a path that the pattern of a route matches."""
-    path = pattern.removeprefix("/jupyter-kf/").replace(r"(?P<name>[^/]+)", "night").replace("\\.", ".")
-    for group in ("(?P<action>cancel|delete|interrupt)", "(?P<what>manifests|events)"):
+    path = pattern.removeprefix("/jupyter-kf/").replace("\\.", ".")
+    for part in ("name", "graph", "schedule"):
+        path = path.replace(f"(?P<{part}>[^/]+)", "night")
+    groups = ("action>cancel|delete|interrupt", "action>pause|resume|delete", "what>manifests|events")
+    for group in (f"(?P<{group})" for group in groups):
         path = path.replace(group, group.partition(">")[2].partition("|")[0])
     assert "(" not in path, f"teach this test the route {pattern}"
     return path

@@ -155,11 +155,11 @@ class LabServer:
                 os.kill(pid, signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
             time.sleep(0.05)
 
-    def request(self, path: str, method: str = "GET") -> Any:
+    def request(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the server's REST side."""
         request = urllib.request.Request(
             f"{self.url}{path}",
-            data=b"{}" if method == "POST" else None,
+            data=json.dumps(body or {}).encode() if method == "POST" else None,
             method=method,
             headers={"Authorization": f"token {TOKEN}"},
         )
