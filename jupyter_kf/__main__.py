@@ -17,7 +17,9 @@ from .errors import JupyterKFError, SpecError
 from .executor import Options, submit_graph
 from .logs import as_text
 from .stored import shelf
+from .stored.fitting import check_arrays
 from .stored.record import GraphKind, GraphRecord, GraphRun
+from .timetable import SCHEDULE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], metavar="OPERATION", help="agree to an operation"
     )
     command.add_argument("--job-name", default="", help="the job's name")
+    command.add_argument("--schedule", default="", help="the schedule whose run it is")
     command.add_argument("--detach", action="store_true", help="say the job's name and do not wait for it")
     return top
 
@@ -70,8 +73,9 @@ def run(asked: argparse.Namespace) -> int:
     if record.kind is GraphKind.FORWARD and asked.workers != 1:
         raise SpecError("A forward graph runs here on one worker; Executor.map computes it on several.")
     request = GraphRun(record.name, record.version, steps=asked.steps, allow=tuple(asked.allow))
-    options = Options(asked.workers, asked.profile, asked.job_name)
-    data = _data(asked.data, asked.batch_size) if asked.data else None
+    labels = {SCHEDULE_LABEL: asked.schedule} if asked.schedule else {}
+    options = Options(asked.workers, asked.profile, asked.job_name, labels=labels)
+    data = _data(record, asked.data, asked.batch_size) if asked.data else None
     job = submit_graph(backend.store, request, options, backend, data)
     print(f"{record.name} {record.version}: job {job.name}", flush=True)
     return 0 if asked.detach else _wait(job)
@@ -97,7 +101,7 @@ def _wait(job: Job) -> int:
     return 0
 
 
-def _data(place: str, batch: int) -> Any:
+def _data(record: GraphRecord, place: str, batch: int) -> Any:
     path = Path(place)
     if path.is_dir():
         import tensorflow as tf
@@ -110,6 +114,7 @@ def _data(place: str, batch: int) -> Any:
             given = tuple(arrays[name] for name in arrays.files)
     except (OSError, ValueError, AttributeError) as error:
         raise SpecError(f"{place} is no .npz and no folder of Dataset.save: {error}") from error
+    check_arrays(record, place, given)
     return given, batch
 
 

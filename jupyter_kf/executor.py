@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class Options:
     name: str = ""
     start_timeout: float = 120.0
     checkpoint: float | str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
     def spec(self, stem: str) -> JobSpec:
         """Make the specification; `SpecError` for a wrong name, number or profile."""
@@ -62,6 +63,7 @@ class Options:
             created=time.time(),
             start_timeout=self.start_timeout,
             checkpoint=seconds(self.checkpoint),
+            labels=self.labels,
         )
 
 
@@ -188,7 +190,7 @@ def submit_graph(
     spec = replace(
         spec,
         source=record.source,
-        labels={"graph": record.name, "graph-version": str(record.version)},
+        labels=spec.labels | {"graph": record.name, "graph-version": str(record.version)},
     )
     run = replace(run, version=record.version, steps=run.steps or record.steps)
     return _submit(backend, spec, run, data=data)

@@ -10,18 +10,21 @@ import os
 import time
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from . import executor, loop
 from .backends import connect
+from .errors import SpecError
 from .names import SCHEDULE_LIMIT, slug
 from .profiles import find
+from .stored.record import GraphKind
 from .timetable import SCHEDULE_LABEL, ScheduleSpec, ScheduleStatus
 
 if TYPE_CHECKING:
     from .backends.base import Backend
     from .handle import Job
+    from .stored.record import GraphRecord
 
 
 class Schedule:
@@ -69,8 +72,43 @@ class Schedule:
         return f"Schedule {self.name}: {what}" + (f". {status.trouble}" if status.trouble else "")
 
 
+def plan(record: GraphRecord, cron: str, options: dict[str, Any]) -> ScheduleSpec:
+    """Make the specification of a graph's schedule; `SpecError` for what no run could do.
+
+    ``options`` are fields of `ScheduleSpec`, and ``steps``, ``data``, ``batch_size`` and ``allow`` of a run;
+    None stands for what is usual.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    words: list[str] = []
+    for key in ("steps", "data", "batch_size"):
+        if given.get(key):
+            words += [f"--{key.replace('_', '-')}", str(given[key])]
+        given.pop(key, None)
+    allowed = tuple(given.pop("allow", ()))
+    words += [word for op in allowed for word in ("--allow", op)]
+    if "--data" not in words and not record.has_data:
+        raise SpecError(
+            f"The graph {record.name!r} has no dataset: name a file, data=..., that its runs will find, or "
+            "store one with it, kf.save_graph(..., data=dataset)."
+        )
+    if missing := [op for op in record.asks if op not in allowed]:
+        raise SpecError(
+            f"The graph {record.name!r} reads or writes files, prints or opens connections: agree to it, "
+            f"allow={missing}."
+        )
+    forward = record.kind is GraphKind.FORWARD
+    workers = given.pop("workers", 1 if forward else 2)
+    if forward and workers != 1:
+        raise SpecError(f"{record.name!r} is a forward graph, which runs on one worker, not {workers}.")
+    name = given.pop("name", "") or slug(record.name, SCHEDULE_LIMIT)
+    try:
+        return ScheduleSpec(name, record.name, cron, workers=workers, arguments=tuple(words), **given)
+    except TypeError as err:
+        raise SpecError(f"A schedule has no such option: {err}.") from err
+
+
 def create(spec: ScheduleSpec, backend: Backend | None = None) -> Schedule:
-    """Make a schedule; its name is made from the graph's where the specification has none."""
+    """Make a schedule."""
     place = backend or connect()
     loop.run(place.schedules().create(signed(spec)))
     return Schedule(place, spec.name)
@@ -81,11 +119,6 @@ def signed(spec: ScheduleSpec) -> ScheduleSpec:
     if spec.profile:
         find(spec.profile).check_replicas(spec.workers)
     return replace(spec, user=os.environ.get("JUPYTERHUB_USER", ""), created=time.time())
-
-
-def name_for(graph: str) -> str:
-    """Give the name that a graph's schedule has unless another is chosen."""
-    return slug(graph, SCHEDULE_LIMIT)
 
 
 def schedules(backend: Backend | None = None) -> list[Schedule]:

@@ -51,7 +51,8 @@ class ScheduleSpec(Record):
         version = () if self.version is None else ("--version", str(self.version))
         profile = ("--profile", self.profile) if self.profile else ()
         workers = ("--workers", str(self.workers))
-        return ("run-graph", self.graph, *version, *workers, *profile, *self.arguments)
+        mark = ("--schedule", self.name)
+        return ("run-graph", self.graph, *version, *workers, *profile, *self.arguments, *mark)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_schedule_is_json_both_ways_and_has_a_command():
     assert ScheduleSpec.from_dict(spec.to_dict()) == spec
     status = ScheduleStatus(spec, paused=True, last=1.0)
     assert ScheduleStatus.from_dict(status.to_dict()) == status
-    line = "run-graph ranker --version 4 --workers 3 --profile a100 --steps 5"
+    line = "run-graph ranker --version 4 --workers 3 --profile a100 --steps 5 --schedule night"
     assert spec.command == tuple(line.split())
 
 

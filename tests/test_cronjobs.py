@@ -10,6 +10,7 @@ import pytest
 
 import jupyter_kf as kf
 from jupyter_kf import recurring
+from jupyter_kf.__main__ import parser
 from jupyter_kf.backends import connect
 from jupyter_kf.backends.apiserver import Conflict
 from jupyter_kf.backends.cronjobs import CronJobs, cron_job, status_of
@@ -21,6 +22,8 @@ from jupyter_kf.names import label_value
 from jupyter_kf.profiles import Profile
 from jupyter_kf.spec import JobSpec, JobState
 from jupyter_kf.store import PAYLOAD, job_path
+from jupyter_kf.stored.handle import Graph
+from jupyter_kf.stored.record import GraphKind, GraphRecord
 from jupyter_kf.timetable import SCHEDULE_LABEL, ScheduleSpec
 
 SPEC = ScheduleSpec("night", "ranker", "0 3 * * *", "Europe/Berlin", workers=4, user="Ana María", created=5.0)
@@ -67,9 +70,8 @@ def test_the_cron_job_to_the_last_field():
     pod = inner["spec"]
     [container] = pod["containers"]
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("jupyter-kf", True)
-    assert container["command"] == [
-        *("/opt/conda/bin/python", "-m", "jupyter_kf", "run-graph", "ranker", "--workers", "4")
-    ]
+    words = "/opt/conda/bin/python -m jupyter_kf run-graph ranker --workers 4 --schedule night"
+    assert container["command"] == words.split()
     env = {entry["name"]: entry["value"] for entry in container["env"]}
     assert json.loads(env.pop("JUPYTER_KF_PLACEMENT")) == json.loads(json.dumps(dataclasses.asdict(PLACE)))
     assert env == {
@@ -243,7 +245,7 @@ def test_where_nothing_wakes_up_the_way_out_is_told(store):
     line = str(told.value).partition("machine's time): ")[2]
     assert line.startswith("0 3 * * * JUPYTER_KF_STORE=")
     words = shlex.split(line.replace("\\%", "%"))[6:]
-    assert words[1:] == ["-m", "jupyter_kf", "run-graph", "a b%c", "--workers", "4"]
+    assert words[1:7] == ["-m", "jupyter_kf", "run-graph", "a b%c", "--workers", "4"]
     assert kf.schedules(backend) == []
     with pytest.raises(NotFound, match="There is no schedule 'night'"):
         kf.schedule("night", backend)
@@ -269,6 +271,41 @@ def test_a_schedule_in_ones_hand(store):
     made.delete()
     with pytest.raises(NotFound):
         _ = made.status
+
+
+RECORD = GraphRecord("ranker", 3, GraphKind.TRAINING, has_data=True)
+
+
+def test_a_graph_is_scheduled_by_its_handle(store):
+    backend = MemoryBackend(store)
+    graph = Graph(store, RECORD)
+    made = graph.schedule("0 3 * * *", workers=4, time_zone="Europe/Berlin", steps=9, backend=backend)
+    words = "run-graph ranker --workers 4 --steps 9 --schedule ranker"
+    assert made.spec.command == tuple(words.split())
+    assert parser().parse_args(made.spec.command).schedule == "ranker"
+    fixed = graph.schedule("@daily", name="fixed", version=graph.version, data="/x.npz", backend=backend)
+    words = "run-graph ranker --version 3 --workers 2 --data /x.npz --schedule fixed"
+    assert fixed.spec.command == tuple(words.split())
+    with pytest.raises(SpecError, match="There is a schedule 'ranker' already"):
+        graph.schedule("@daily", backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("record", "options", "says"),
+    [
+        (dataclasses.replace(RECORD, has_data=False), {}, "'ranker' has no dataset: name a file"),
+        (dataclasses.replace(RECORD, asks=("ReadFile",)), {}, "agree to it, allow=\\['ReadFile'\\]"),
+        (dataclasses.replace(RECORD, kind=GraphKind.FORWARD), {"workers": 3}, "runs on one worker, not 3"),
+        (RECORD, {"speed": 3}, "has no such option: .*speed"),
+        (RECORD, {"workers": 0}, "between 1 and 99999"),
+        (RECORD, {"profile": "a100"}, "no profile 'a100'"),
+    ],
+)
+def test_what_no_run_could_do_is_refused_when_it_is_scheduled(store, record, options, says):
+    backend = MemoryBackend(store)
+    with pytest.raises(SpecError, match=says):
+        Graph(store, record).schedule("@daily", backend=backend, **options)
+    assert kf.schedules(backend) == []
 
 
 def test_kubernetes_keeps_schedules(store):

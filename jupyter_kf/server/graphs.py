@@ -20,7 +20,6 @@ from .. import recurring
 from ..errors import SpecError
 from ..stored import shelf
 from ..stored.compare import compare
-from ..timetable import ScheduleSpec
 from . import sending
 from .handlers import MOST_GRAPH, KFHandler, endpoint, is_graph
 
@@ -151,6 +150,7 @@ class RunHandler(GraphHandler):
     @endpoint
     async def post(self, graph: str) -> None:
         asked = await self.asked("RunRequest")
+        await asyncio.to_thread(shelf.read_record, self.backend.store, graph, asked.get("version"))
         version = ("--version", str(asked["version"])) if asked.get("version") else ()
         profile = ("--profile", asked["profile"]) if asked.get("profile") else ()
         name = ("--job-name", asked["name"]) if asked.get("name") else ()
@@ -171,20 +171,12 @@ class SchedulesHandler(GraphHandler):
     @endpoint
     async def post(self) -> None:
         asked = await self.asked("ScheduleRequest")
-        run, graph = asked["run"], asked["graph"]
-        await asyncio.to_thread(shelf.read_record, self.backend.store, graph, run.get("version"))
-        data = self.data_file(run.get("data", ""))
-        spec = ScheduleSpec(
-            name=asked.get("name") or recurring.name_for(graph),
-            graph=graph,
-            cron=asked["cron"],
-            time_zone=asked.get("time_zone") or "Etc/UTC",
-            version=run.get("version"),
-            workers=run["workers"],
-            profile=run.get("profile", ""),
-            arguments=_arguments(run, data),
-        )
-        await self.backend.schedules().create(recurring.signed(spec))
+        run, version = asked["run"], asked["run"].get("version")
+        record = await asyncio.to_thread(shelf.read_record, self.backend.store, asked["graph"], version)
+        run |= {"data": self.data_file(run.get("data", ""))}
+        given = {key: asked.get(key) for key in ("name", "time_zone")}
+        spec = recurring.signed(recurring.plan(record, asked["cron"], run | given))
+        await self.backend.schedules().create(spec)
         self.finish((await self.backend.schedules().get(spec.name)).to_dict())
 
 

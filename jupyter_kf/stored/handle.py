@@ -23,6 +23,8 @@ from .record import GraphKind, GraphRecord, check_graph_name
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from ..backends.base import Backend
+    from ..recurring import Schedule
     from .loading import Loaded
     from .recording import Recorded
 
@@ -130,6 +132,27 @@ class Graph:
     def delete(self, *, all_versions: bool = False) -> None:
         """Remove this version, or all of them."""
         shelf.delete_graph(self.store, self.name, None if all_versions else self.version)
+
+    def schedule(
+        self,
+        cron: str,
+        *,
+        workers: int | None = None,
+        time_zone: str = "Etc/UTC",
+        name: str = "",
+        backend: Backend | None = None,
+        **options: Any,
+    ) -> Schedule:
+        """Run this graph again and again: ``"0 3 * * *"`` is every night at three, in ``time_zone``.
+
+        Each run is an ordinary job, of the newest version then unless ``version=`` fixes one. Options:
+        ``profile``, ``steps``, ``data`` (a path that the runs will find), ``batch_size``. Needs Kubernetes.
+        `SpecError` for a wrong expression, before anything is made, and where nothing can be scheduled.
+        """
+        from .. import recurring
+
+        given = {"workers": workers, "time_zone": time_zone, "name": name, "allow": self.allow}
+        return recurring.create(recurring.plan(self.record, cron, options | given), backend)
 
     def copy(self, store: ArtifactStore | str, *, name: str = "") -> Graph:
         """Copy this version to another store (its URL), checked."""

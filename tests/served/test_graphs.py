@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
+from jupyter_kf.__main__ import parser
 from jupyter_kf.backends.local import LocalBackend
+from jupyter_kf.server import graphs
 from jupyter_kf.server.graphs import CONTRACT
 from jupyter_kf.stored import shelf
 from jupyter_kf.timetable import SCHEDULE_LABEL, ScheduleSpec, ScheduleStatus
@@ -55,7 +57,7 @@ async def test_graphs_with_their_versions(served: Served) -> None:
 
 async def test_one_graph_with_its_runs(served: Served) -> None:
     shelve(served.backend.store)
-    await served.submit("ranker-1", labels={"jupyter-kf/graph": "ranker"})
+    await served.submit("ranker-1", labels={"graph": "ranker"})
     await served.submit("something-else")
     found = await served.json("graphs/ranker")
     assert [run["spec"]["name"] for run in found["runs"]] == ["ranker-1"]
@@ -122,14 +124,15 @@ async def test_rename_and_delete(served: Served) -> None:
 
 async def test_a_schedule_from_the_page(served: Served) -> None:
     shelve(served.backend.store)
-    run = {"workers": 4, "steps": 9, "data": "x.npz", "allow": ["ReadFile"]}
+    run = {"workers": 4, "steps": 9, "data": "x.npz", "batch_size": 8, "allow": ["ReadFile"]}
     (served.root / "x.npz").write_bytes(b"")
     asked = {"graph": "ranker", "cron": "0 3 * * *", "time_zone": "Europe/Berlin", "run": run}
     made = await served.json("schedules", method="POST", body=asked)
     keeps(made, "ScheduleStatus")
     keeps(made["spec"], "ScheduleSpec")
     assert made["spec"]["name"] == "ranker"
-    words = ["--steps", "9", "--data", str(served.root / "x.npz"), "--allow", "ReadFile"]
+    words = ["--steps", "9", "--data", str(served.root / "x.npz"), "--batch-size", "8"]
+    words += ["--allow", "ReadFile"]
     assert made["spec"]["arguments"] == words
     assert made["next"] is not None
     assert (await served.json("schedules"))["schedules"] == [made]
@@ -157,17 +160,72 @@ async def test_a_schedule_from_the_page(served: Served) -> None:
         ({"run": {"workers": 2, "data": "../x"}}, "not below the folder"),
         ({"run": {"workers": 2, "data": "/etc/passwd"}}, "not below the folder"),
         ({"run": {"workers": 2, "data": "absent.npz"}}, "no file 'absent.npz'"),
+        ({"run": {"data": ""}}, "'ranker' has no dataset"),
         ({"run": {"workers": 2, "command": "x"}}, "'command' was unexpected"),
         ({"cron": None}, "cron: None is not of type 'string'"),
     ],
 )
 async def test_a_wrong_schedule_makes_nothing(served: Served, change: dict[str, Any], says: str) -> None:
     shelve(served.backend.store)
-    asked = {"graph": "ranker", "cron": "0 3 * * *", "run": {"workers": 2}} | change
+    run = {"workers": 2, "data": "x.npz"} | change.pop("run", {})
+    (served.root / "x.npz").write_bytes(b"")
+    asked = {"graph": "ranker", "cron": "0 3 * * *", "run": run} | change
     response = await served.fetch("schedules", method="POST", body=asked)
     assert response.code in (400, 404), response.body
     assert says in json.loads(response.body)["message"]
     assert (await served.json("schedules"))["schedules"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"workers": 0}, 400, "workers: 0 is less than the minimum"),
+        ({"steps": 0}, 400, "steps: 0 is less than the minimum"),
+        ({"data": "../x"}, 400, "not below the folder"),
+        ({"data": "x.npz"}, 400, "is no .npz"),
+        ({"data": ""}, 400, "The graph 'ranker' has no dataset"),
+        ({"profile": "a100"}, 400, "There is no profile 'a100'"),
+        ({"name": "Not a name"}, 400, "cannot be a job's name"),
+        ({"version": 7}, 404, "has no version 7"),
+    ],
+)
+async def test_a_wrong_run_is_told_and_makes_no_job(
+    make_server: Callable[..., Any], change: dict[str, Any], code: int, says: str
+) -> None:
+    """By the very command that anybody can type, in a process of its own."""
+    served, stop = await make_server(JobsExtension={"backend": "local"})
+    shelve(served.backend.store, has_data=change.get("data") != "")
+    (served.root / "x.npz").write_bytes(b"no archive")
+    response = await served.fetch("graphs/ranker/run", method="POST", body={"workers": 2} | change)
+    assert (response.code, says in json.loads(response.body)["message"]) == (code, True), response.body
+    assert (await served.json("jobs"))["jobs"] == []
+    await stop()
+
+
+async def test_a_run_is_sent_out_by_the_words_of_the_command(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelve(served.backend.store)
+    (served.root / "x.npz").write_bytes(b"")
+    lines = []
+
+    async def send(backend: Any, line: tuple[str, ...]) -> str:
+        lines.append(line)
+        return "a-job"
+
+    monkeypatch.setattr(graphs.sending, "send", send)
+    whole = {"version": 1, "workers": 3, "profile": "a100", "name": "by-hand", "data": "x.npz", "steps": 7}
+    whole |= {"batch_size": 16, "allow": ["ReadFile"]}
+    keeps(whole, "RunRequest")
+    for asked in (whole, {"workers": 1}):
+        found = await served.json("graphs/ranker/run", method="POST", body=asked)
+        assert found == {"job": "a-job"}
+    words = "run-graph ranker --version 1 --workers 3 --profile a100 --steps 7 --data DATA --batch-size 16 "
+    words += "--allow ReadFile --job-name by-hand --detach"
+    assert lines[0] == tuple(words.replace("DATA", str(served.root / "x.npz")).split())
+    assert lines[1] == ("run-graph", "ranker", "--workers", "1", "--detach")
+    for line in lines:
+        parser().parse_args(line)  # the command knows them all
 
 
 async def test_where_nothing_can_be_scheduled_the_way_out_is_told(make_server: Callable[..., Any]) -> None:
@@ -176,7 +234,8 @@ async def test_where_nothing_can_be_scheduled_the_way_out_is_told(make_server: C
     shelve(served.backend.store)
     assert "schedules" not in served.feed.features
     assert (await served.json("schedules"))["schedules"] == []
-    asked = {"graph": "ranker", "cron": "0 3 * * *", "run": {"workers": 2}}
+    (served.root / "x.npz").write_bytes(b"")
+    asked = {"graph": "ranker", "cron": "0 3 * * *", "run": {"workers": 2, "data": "x.npz"}}
     response = await served.fetch("schedules", method="POST", body=asked)
     assert response.code == 400
     assert "0 3 * * * JUPYTER_KF_STORE=" in json.loads(response.body)["message"]
