@@ -219,7 +219,8 @@ def _keys(kind: dict[str, Any], kinds: dict[str, Any]) -> str:
 
 def server() -> str:
     """Routes of the notebook server, frames of the WebSocket, Jupyter events."""
-    from jupyter_kf.server.handlers import STATUS_OF, routes
+    from jupyter_kf.server.handlers import STATUS_OF
+    from jupyter_kf.server.routes import routes
 
     parts = [
         "# The server's routes\n",
@@ -244,6 +245,16 @@ def server() -> str:
         f"`{contract['$id']}`, with `transition` one of {', '.join(event)}, and `job`.\n",
     ]
     parts.append("## Frames of the WebSocket, and what is in them\n")
+    parts += _values(contract)
+    stored = yaml.safe_load((ROOT / "jupyter_kf/server/graph.v1.yaml").read_text())
+    whole = {key: stored[key] for key in ("description", "properties")}
+    stored["$defs"] = {stored["title"]: whole} | stored["$defs"]
+    parts.append("## Stored graphs and schedules: what is answered and what is asked\n")
+    return "\n".join(parts + _values(stored))
+
+
+def _values(contract: dict[str, Any]) -> list[str]:
+    parts = []
     for name, kind in contract["$defs"].items():
         parts.append(f"### `{name}`\n\n{kind.get('description', '')}\n")
         if "properties" in kind:
@@ -252,7 +263,7 @@ def server() -> str:
             )
         else:
             parts.append(_typed(kind)[0] + "\n")
-    return "\n".join(parts)
+    return parts
 
 
 def _typed(kind: dict[str, Any]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .backends import connect
 from .errors import JupyterKFError, SpecError
 from .executor import Options, submit_graph
+from .handle import Job
 from .logs import as_text
 from .stored import shelf
 from .stored.fitting import check_arrays
@@ -23,8 +24,6 @@ from .timetable import SCHEDULE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from .handle import Job
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +77,8 @@ def run(asked: argparse.Namespace) -> int:
     data = _data(record, asked.data, asked.batch_size) if asked.data else None
     job = submit_graph(backend.store, request, options, backend, data)
     print(f"{record.name} {record.version}: job {job.name}", flush=True)
-    return 0 if asked.detach else _wait(job)
+    # Whoever sent a job out takes its results from the store; this one leaves them to whoever asks later.
+    return 0 if asked.detach else _wait(Job(backend, job.name))
 
 
 def _wait(job: Job) -> int:

@@ -112,19 +112,22 @@ def test_every_label_and_annotation_is_documented() -> None:
 
 
 def test_every_route_is_documented(pages: dict[str, str]) -> None:
-    text = (ROOT / "jupyter_kf/server/handlers.py").read_text()
-    routes = re.findall(r'\(r?f?"([^"]+)", (\w+Handler)\)', text)
-    assert len(routes) >= 11
-    for pattern, _ in routes:
-        words = [w for w in re.findall(r"[a-z]+(?=$|/|\|)", pattern.replace("{NAME}", "")) if w != "name"]
+    from jupyter_kf.server.routes import routes
+
+    patterns = [pattern for pattern, _, _ in routes(None, 0)]  # type: ignore[arg-type]
+    assert len(patterns) >= 20
+    for pattern in patterns:
+        plain = re.sub(r"\(\?P<\w+>(\[\^/\]\+)?", "", pattern.removeprefix("/jupyter-kf/"))
+        words = re.findall(r"[a-z]+", plain)
         rows = [r for r in pages["server"].splitlines() if r.startswith("| `") and "/jupyter-kf/" in r]
         assert any(all(word in row for word in words) and row.split("|")[-2].strip() for row in rows), pattern
     assert "`GET /jupyter-kf/ws`" in pages["server"]
 
 
 def test_every_frame_and_field_of_the_wire_is_documented(pages: dict[str, str]) -> None:
-    contract = yaml.safe_load((ROOT / "jupyter_kf/server/job.v1.yaml").read_text())
-    for name, kind in contract["$defs"].items():
+    contracts = [yaml.safe_load(f.read_text()) for f in (ROOT / "jupyter_kf/server").glob("*.v1.yaml")]
+    assert len(contracts) == 2
+    for name, kind in [each for contract in contracts for each in contract["$defs"].items()]:
         section = pages["server"].partition(f"### `{name}`\n")[2].partition("\n### ")[0]
         assert section
         for field in kind.get("properties", ()):
