@@ -107,7 +107,7 @@ def test_graphs_are_seen_by_everybody(
         found.get_by_role("button", name=button, exact=True).click()
         form = page.page.get_by_role("dialog", name=dialog)
         expect(form).to_contain_text("Of each example it takes x float32[?, 8], y float32[?, 1]")
-        page.shot(f"graph-{button.split()[-1]}-{theme}")
+        page.shot(f"graph-{'schedule' if 'schedule' in button else 'run'}-{theme}")
         problems += page.violations(".jp-kf-dialog")
         page.page.keyboard.press("Escape")
         expect(form).to_have_count(0)
