@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,18 @@ class Hub:
         assert server, self.log()
         return bool(server["ready"])
 
+    def serve(self, **servers: dict[str, str]) -> None:
+        """Have users' servers running, with these options; their volumes are made."""
+        with ThreadPoolExecutor() as threads:  # a request is answered when the server runs, or after 10 s
+            starts = [threads.submit(self.spawn, user, **options) for user, options in servers.items()]
+            for user in servers:
+                space = f"jhub-{user}"
+                self.cluster.wait_for(f"the namespace of {user}", "get", "namespace", space, "-o", "name")
+                give_places(self.cluster, space, self.folder / user)
+            assert {start.result()[0] for start in starts} <= {201, 202}, self.log()
+        for user in servers:
+            self.until(lambda user=user: self.ready(user), f"the server of {user}", 120)
+
     def page(self, user: str) -> str:
         """The spawn page of a second server, as the user's browser gets it."""
         front = f"http://127.0.0.1:{self.port}/hub"
@@ -241,14 +254,7 @@ def running(cluster: Cluster, folder: Path, **servers: dict[str, str]) -> Iterat
     hub = Hub(cluster, folder)
     try:
         hub.start()
-        for user, options in servers.items():
-            assert hub.spawn(user, **options)[0] == 202, hub.log()
-        for user in servers:
-            space = f"jhub-{user}"
-            cluster.wait_for(f"the namespace of {user}", "get", "namespace", space, "-o", "name")
-            give_places(cluster, space, folder / user)
-        for user in servers:
-            hub.until(lambda user=user: hub.ready(user), f"the server of {user}", 120)
+        hub.serve(**servers)
         yield hub
     finally:
         hub.stop()

@@ -27,14 +27,10 @@ while kf.job("{name}").status.state != "RUNNING":
 @pytest.fixture(scope="module")
 def hub(cluster, tmp_path_factory):
     """A hub and two users whose jobs run: cara, whose profile ends idle servers soon, and dan."""
-    users = {"cara": {"profile": "brief"}, "dan": {"profile": "cpu"}}
-
-    def run(user):
-        found.run(user, WAITING.format(user=user, name="long"), RUNS.format(name="long"))
-
-    with running(cluster, tmp_path_factory.mktemp("hub"), **users) as found:
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(run, users))
+    with running(cluster, tmp_path_factory.mktemp("hub"), dan={"profile": "cpu"}) as found:
+        found.run("dan", WAITING.format(user="dan", name="long"), RUNS.format(name="long"))
+        found.serve(cara={"profile": "brief"})  # last, to work before she is idle
+        found.run("cara", WAITING.format(user="cara", name="long"), RUNS.format(name="long"))
         yield found
 
 
