@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 READY = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
 
+_AGAIN = 150
+
 
 @contextmanager
 def without(cluster: Cluster, *programs: str, node: str = "n1") -> Iterator[None]:
@@ -24,6 +26,7 @@ def without(cluster: Cluster, *programs: str, node: str = "n1") -> Iterator[None
     finally:
         for program in programs:
             cluster.start_program(node, program)
-        cluster.wait_for("the API server", "get", "--raw", "/readyz", answer="ok")
+        # An API server begins anew, and the nodes with it: on a busy machine that takes long.
+        cluster.wait_for("the API server", "get", "--raw", "/readyz", answer="ok", patience=_AGAIN)
         for each in ("n1", "n2"):
-            cluster.wait_for(f"node {each}", "get", "node", each, "-o", READY, answer="True")
+            cluster.wait_for(f"node {each}", "get", "node", each, "-o", READY, answer="True", patience=_AGAIN)
