@@ -39,6 +39,7 @@ DRAWING = {
     "ShuffleAndRepeatDatasetV2": ((2, 3), 5, "reshuffle_each_iteration"),
     "RandomDatasetV2": ((0, 1), 2, "rerandomize_each_iteration"),
 }
+HIDDEN = frozenset({"ShuffleAndRepeatDataset"})  # operations whose generator no graph mentions
 CACHING = {"CacheDatasetV2": 2}  # and the place of the cache
 
 
@@ -100,6 +101,14 @@ def _held(dataset: Any, definition: graph_pb2.GraphDef) -> Iterator[tuple[str, h
     for node in definition.node:
         sources = [nodes[name.partition(":")[0]] for name in node.input if not name.startswith("^")]
         drawn[node.name] = any(drawn[source.name] for source in sources)
+        if node.op in HIDDEN and any(
+            tf.make_ndarray(sources[place].attr["value"].tensor) for place in SEEDED[node.op]
+        ):
+            raise refusals.Culprit(
+                dataset,
+                "it uses shuffle_and_repeat, and where its seeded order stands cannot be read",
+                "use shuffle(...).repeat(...) in its place",
+            )
         if node.op in DRAWING:
             places, place, attribute = DRAWING[node.op]
             seeds = [int(tf.make_ndarray(sources[seed].attr["value"].tensor)) for seed in places]

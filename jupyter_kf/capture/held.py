@@ -13,16 +13,12 @@ import weakref
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.framework import resource_handle_pb2, tensor_pb2
+from tensorflow.core.framework import model_pb2, resource_handle_pb2, tensor_pb2
 from tensorflow.python.trackable import base
 
 from jupyter_kf.capture.kind import Kind
 
 DRAWS = 2  # what each iterator takes from the seeds of a shuffle
-_OPTIONS = tf.data.Options()  # nothing added around the one node
-_OPTIONS.autotune.enabled = False
-_OPTIONS.experimental_optimization.apply_default_optimizations = False
-_OPTIONS.experimental_optimization.inject_prefetch = False
 
 
 class Held(base.Trackable):  # type: ignore[misc]
@@ -59,10 +55,14 @@ def message(tensor: Any, cls: Any) -> Any:
     return cls.FromString(content[start:])
 
 
-def _iterator(dataset: Any, types: list[tf.DType]) -> Any:
+def _iterator(dataset: Any, types: list[tf.DType], modelled: bool) -> Any:
     about = {"output_types": types, "output_shapes": [tf.TensorShape(None)] * len(types)}
-    options = _OPTIONS._to_proto().SerializeToString()
-    plain = tf.raw_ops.OptionsDataset(input_dataset=dataset, serialized_options=options, **about)
+    options = tf.data.Options()  # nothing added around the node
+    options.autotune.enabled = modelled
+    options.experimental_optimization.apply_default_optimizations = False
+    options.experimental_optimization.inject_prefetch = False
+    wanted = options._to_proto().SerializeToString()
+    plain = tf.raw_ops.OptionsDataset(input_dataset=dataset, serialized_options=wanted, **about)
     iterator = tf.raw_ops.AnonymousIteratorV3(**about)
     tf.raw_ops.MakeIterator(dataset=plain, iterator=iterator)
     return iterator
@@ -117,7 +117,7 @@ def _draw(seeds: Seeds) -> Any:
         output_types=[tf.int64],
         output_shapes=[[]],
     )
-    return _iterator(numbers, [tf.int64])
+    return _iterator(numbers, [tf.int64], modelled=False)
 
 
 def _opened(state: Any) -> tuple[Any, list[bytes], list[Any]]:
@@ -163,14 +163,20 @@ def build_cache(types: tuple[str, ...], random_order: bool) -> Cache:
 
 def cache_contents(cache: Cache) -> tuple[bytes, ...] | None:
     """The elements of a complete cache, if another iteration would not give the same ones."""
+    if not is_complete(cache):
+        return None
     with tf.init_scope():
-        state = _complete(cache)
-        return None if state is None else tuple(tf.io.serialize_tensor(part).numpy() for part in state)
+        return tuple(tf.io.serialize_tensor(part).numpy() for part in _saved(_look(cache)))
 
 
 def is_complete(cache: Cache) -> bool:
+    """Whether an iterator would read the cache and not its input; said only where the elements matter."""
+    if not cache.about[1]:
+        return False
     with tf.init_scope():
-        return _complete(cache) is not None
+        model = tf.raw_ops.IteratorGetModelProto(iterator=_look(cache, modelled=True)).numpy()
+    nodes = {node.name for node in model_pb2.ModelProto.FromString(model).nodes.values()}
+    return nodes <= {"Root", "MemoryCache", "MemoryCacheImpl"}
 
 
 def fill_cache(cache: Cache, parts: tuple[bytes, ...] | None) -> None:
@@ -180,15 +186,7 @@ def fill_cache(cache: Cache, parts: tuple[bytes, ...] | None) -> None:
             tf.raw_ops.DeserializeIterator(resource_handle=_look(cache), serialized=state)
 
 
-def _complete(cache: Cache) -> Any:
-    if not cache.about[1]:
-        return None
-    state = _saved(_look(cache))
-    said = message(state[0], tensor_pb2.VariantTensorDataProto)
-    return state if b"cache_completed" in said.metadata else None
-
-
-def _look(cache: Cache) -> Any:
+def _look(cache: Cache, *, modelled: bool = False) -> Any:
     """An iterator over the cache that has no input to fill it from."""
     types = [tf.as_dtype(name) for name in cache.about[0]]
     about = {"output_types": types, "output_shapes": [tf.TensorShape(None)] * len(types)}
@@ -197,7 +195,7 @@ def _look(cache: Cache) -> Any:
     one = tf.raw_ops.TensorDataset(components=element, output_shapes=[[]] * len(types))
     none = tf.raw_ops.TakeDataset(input_dataset=one, count=0, **about)
     reader = tf.raw_ops.CacheDatasetV2(input_dataset=none, filename="", cache=cache.handle, **about)
-    return _iterator(reader, types)
+    return _iterator(reader, types, modelled)
 
 
 SEEDS = Kind(make_seeds, seeds_contents, fill_seeds)
