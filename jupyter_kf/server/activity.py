@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..spec import JobState
 
 if TYPE_CHECKING:
+    from ..spec import JobStatus
     from .live import Feed
 
 _SECONDS = 5.0
@@ -29,8 +30,14 @@ async def keep(server: Any, feed: Feed, every: float = _SECONDS) -> None:
 
 def is_working(server: Any, feed: Feed) -> bool:
     """Whether a job runs or a kernel is busy."""
-    if any(status.state is JobState.RUNNING for status in feed.jobs.values()):
+    if any(map(_runs, feed.jobs.values())):
         return True
     kernels = server.kernel_manager
     states = (kernels.get_kernel(name) for name in kernels.list_kernel_ids())
     return any(getattr(kernel, "execution_state", "") == "busy" for kernel in states)
+
+
+def _runs(status: JobStatus) -> bool:
+    """Whether a job is at work: also one whose replicas begin again or do not answer for the moment."""
+    begun = status.started is not None and not status.state.finished
+    return begun or status.state is JobState.RUNNING

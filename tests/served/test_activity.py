@@ -37,6 +37,8 @@ def server(*states):
         ((), {"a": JOB}, True),
         ((), {"a": replace(JOB, state=JobState.SUCCEEDED)}, False),
         ((), {"a": replace(JOB, state=JobState.PENDING)}, False),
+        ((), {"a": replace(JOB, state=JobState.PENDING, started=1.0)}, True),  # its node does not answer
+        ((), {"a": replace(JOB, state=JobState.FAILED, started=1.0)}, False),
     ],
 )
 def test_a_job_that_runs_and_a_busy_kernel_are_work(states, jobs, working):
