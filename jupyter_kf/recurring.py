@@ -10,6 +10,7 @@ import os
 import time
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -79,6 +80,8 @@ def plan(record: GraphRecord, cron: str, options: dict[str, Any]) -> ScheduleSpe
     None stands for what is usual.
     """
     given = {key: value for key, value in options.items() if value is not None}
+    if given.get("data") and Path(given["data"]).exists():
+        given["data"] = Path(given["data"]).resolve()  # runs begin in another folder
     words: list[str] = []
     for key in ("steps", "data", "batch_size"):
         if given.get(key):

@@ -276,7 +276,7 @@ def test_a_schedule_in_ones_hand(store):
 RECORD = GraphRecord("ranker", 3, GraphKind.TRAINING, has_data=True)
 
 
-def test_a_graph_is_scheduled_by_its_handle(store):
+def test_a_graph_is_scheduled_by_its_handle(store, tmp_path, monkeypatch):
     backend = MemoryBackend(store)
     graph = Graph(store, RECORD)
     made = graph.schedule("0 3 * * *", workers=4, time_zone="Europe/Berlin", steps=9, backend=backend)
@@ -288,6 +288,10 @@ def test_a_graph_is_scheduled_by_its_handle(store):
     assert fixed.spec.command == tuple(words.split())
     with pytest.raises(SpecError, match="There is a schedule 'ranker' already"):
         graph.schedule("@daily", backend=backend)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.npz").write_bytes(b"")
+    made = graph.schedule("@daily", name="here", data="x.npz", backend=backend)
+    assert made.spec.arguments == ("--data", str(tmp_path.resolve() / "x.npz"))
 
 
 @pytest.mark.parametrize(
