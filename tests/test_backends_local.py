@@ -16,7 +16,7 @@ import pytest
 from jupyter_kf.backends import warm
 from jupyter_kf.backends.base import Availability
 from jupyter_kf.backends.local import LocalBackend
-from jupyter_kf.errors import BackendError, NotFound
+from jupyter_kf.errors import BackendError, NotFound, SpecError
 from jupyter_kf.locks import is_held
 from jupyter_kf.slots import free
 from jupyter_kf.spec import JobState
@@ -81,6 +81,15 @@ async def test_a_job_larger_than_the_machine_takes_all_of_it(rig):
     await rig.submit("large", replicas=3)
 
     assert (await rig.backend.wait("large", 30)).state is JobState.SUCCEEDED
+
+
+async def test_several_replicas_without_tensorflow_are_refused_with_the_way_out(rig, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    await rig.submit("alone")
+    assert (await rig.backend.wait("alone", 30)).state is JobState.SUCCEEDED
+
+    with pytest.raises(SpecError, match=r"pip install 'jupyter-kf\[tensorflow-cpu\]'"):
+        await rig.submit("together", replicas=2)
 
 
 async def test_a_job_that_waits_can_be_cancelled(rig):

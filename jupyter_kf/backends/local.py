@@ -12,6 +12,7 @@ import dataclasses
 import os
 import signal
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import BackendError, NotFound, SpecError
@@ -54,6 +55,11 @@ class LocalBackend(Backend):
         return self._root / job_path(name)
 
     async def launch(self, spec: JobSpec) -> None:
+        if spec.replicas > 1 and find_spec("tensorflow") is None:
+            raise SpecError(
+                "TensorFlow is not installed here, and it is what replicas work together by: "
+                "pip install 'jupyter-kf[tensorflow-cpu]', and restart the kernel."
+            )
         await asyncio.to_thread(self._launch, spec.name)
 
     def _launch(self, name: str) -> None:
