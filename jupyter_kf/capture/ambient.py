@@ -50,5 +50,6 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
         import numpy
 
         numpy.random.set_state(state["numpy"])
-    settings.restore(state["settings"], load=load)
+    if "settings" in state:
+        settings.restore(state["settings"], load=load)
     random.setstate(state["random"])
