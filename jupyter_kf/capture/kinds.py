@@ -24,7 +24,7 @@ import uuid
 import weakref
 from typing import Any
 
-from jupyter_kf.capture import closed, functions, objects, refusals
+from jupyter_kf.capture import closed, ended, functions, objects, refusals, wrapped
 from jupyter_kf.capture.kind import Kind
 
 _RLOCK = type(threading.RLock())
@@ -98,6 +98,9 @@ def kind_of(obj: Any) -> Kind | None:
         return None
     if closed.is_closed(obj):
         return closed.CLOSED_FILE
+    over = ended.kind_of(obj) or wrapped.kind_of(obj)
+    if over is not None:
+        return over
     reason = refusals.refusal(obj)
     if reason is not None:
         raise refusals.Culprit(obj, *reason)

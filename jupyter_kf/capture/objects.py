@@ -97,7 +97,7 @@ def reduced(obj: Any) -> tuple[Any, ...]:
     reducer = copyreg.dispatch_table.get(type(obj))
     try:
         parts = reducer(obj) if reducer else obj.__reduce_ex__(4)
-    except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever the object's own rules raise
         raise refusals.Culprit(obj, *refusals.unpicklable(obj, error)) from error
     if isinstance(parts, str):
         return (parts,)

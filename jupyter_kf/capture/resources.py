@@ -6,16 +6,21 @@ written into the live one.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.data.ops import iterator_ops
-from tensorflow.python.ops import lookup_ops
+from tensorflow.python.eager import context
+from tensorflow.python.ops import lookup_ops, summary_ops_v2
 
-from jupyter_kf.capture import data, held, objects
+from jupyter_kf.capture import data, held, objects, refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
+
+LOGDIR = "_kf_logdir"
+"""Where the handle of a writer of summaries keeps its folder, when the writer was made in a job."""
 
 
 def _exported(table: Any) -> tuple[Any, Any]:
@@ -102,9 +107,45 @@ def finish_checkpoint(_: Any) -> None:
     tf.train.Checkpoint()  # the first one of a process starts a clock that writing needs
 
 
+def make_writer(writer: Any) -> tuple[Any, ...]:
+    logdir = getattr(writer._resource, LOGDIR, None)
+    if not writer._closed and logdir is None:
+        raise refusals.Culprit(writer, "it is an open event file", "make it inside the cell, or close it")
+    return build_writer, (None if writer._closed else logdir,)
+
+
+def build_writer(logdir: Any) -> Any:
+    """A writer of summaries to the folder ``logdir``, to a file of its own; None: one that is closed."""
+    with tf.init_scope():
+        if logdir is not None:
+            return tf.summary.create_file_writer(logdir)
+        writer = summary_ops_v2._ResourceSummaryWriter(
+            lambda: tf.raw_ops.SummaryWriter(shared_name=context.anonymous_name()), lambda _: None
+        )
+    writer._closed = True
+    return writer
+
+
+def make_records(writer: Any) -> tuple[Any, ...]:
+    try:
+        writer.flush()
+    except tf.errors.FailedPreconditionError:
+        return build_records, ()
+    raise refusals.Culprit(writer, "it is an open file", "open the file inside the cell, or close it")
+
+
+def build_records() -> Any:
+    """A writer of records that is closed."""
+    writer = tf.io.TFRecordWriter(os.devnull)
+    writer.close()
+    return writer
+
+
 CHECKPOINT = Kind(objects.INSTANCE.make, objects.instance_contents, objects.fill_instance, finish_checkpoint)
 STATIC_TABLE = Kind(make_static, nothing, no_fill, made_full=True)
 MUTABLE_TABLE = Kind(make_mutable, mutable_contents, fill_mutable)
+WRITER = Kind(make_writer, nothing, no_fill, made_full=True)
+RECORDS = Kind(make_records, nothing, no_fill, made_full=True)
 ITERATOR = Kind(make_iterator, iterator_contents, fill_iterator)
 
 
@@ -115,6 +156,8 @@ def resolve(obj: Any) -> tuple[bool, Kind | None]:
         (held.Seeds, held.SEEDS),
         (held.Cache, held.CACHE),
         (tf.train.Checkpoint, CHECKPOINT),
+        (summary_ops_v2._ResourceSummaryWriter, WRITER),
+        (tf.io.TFRecordWriter, RECORDS),
         (iterator_ops.OwnedIterator, ITERATOR),
         (lookup_ops.StaticHashTable, STATIC_TABLE),
         ((lookup_ops.MutableHashTable, lookup_ops.DenseHashTable), MUTABLE_TABLE),

@@ -29,6 +29,7 @@ HEARTBEAT_MS = 3000
 _PART_MS = 10_000
 _GROUP_KEY = 4242
 _KEY_SPACE = 2**27 - 1
+COUNTING = "jupyter_kf_begun"
 _LEADER = "/job:worker/replica:0/task:0"
 DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 
@@ -197,7 +198,7 @@ def mark(value: int) -> None:
 def _counted(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """``x`` once the collective with this key is counted as begun."""
     step = tf.stack([tf.constant(1, tf.int64), tf.cast(key, tf.int64)])
-    counted = tf.raw_ops.AssignAddVariableOp(resource=_group.begun.handle, value=step)
+    counted = tf.raw_ops.AssignAddVariableOp(resource=_group.begun.handle, value=step, name=COUNTING)
     with tf.control_dependencies([] if tf.executing_eagerly() else [counted]):
         return tf.identity(x)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from keras.src.backend.common.name_scope import name_scope
@@ -16,9 +16,13 @@ from keras.src.backend.common.name_scope import name_scope
 from ..errors import SpecError
 from . import collective, report, rows, slices, stop
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class _Depth(threading.local):
     value = 0
+    bare = 0
 
 
 _inside = _Depth()
@@ -27,6 +31,16 @@ _inside = _Depth()
 def differentiating() -> bool:
     """Whether the code running now is the backward pass of a hooked tape."""
     return _inside.value > 0
+
+
+@contextlib.contextmanager
+def bare() -> Iterator[None]:
+    """Gradients taken inside are averaged and nothing more: no wish to stop comes with them."""
+    _inside.bare += 1
+    try:
+        yield
+    finally:
+        _inside.bare -= 1
 
 
 def hook(original: Any) -> Any:
@@ -100,6 +114,8 @@ def _loss_of(target: Any) -> tf.Tensor:
 
 def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
     """The mean of each gradient over the replicas: one collective a dtype, more for sparse ones."""
+    if _inside.bare:
+        return [rows.average(tf.convert_to_tensor(g)) for g in parts]
     joined = [slices.joined(g) for g in parts]
     dense = [g.values if isinstance(g, tf.IndexedSlices) else g for g in joined]
     with tf.control_dependencies(stop.guard()):

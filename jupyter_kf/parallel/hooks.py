@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow import nn as keras_nn
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.callbacks.callback_list import CallbackList
 from keras.src.optimizers.base_optimizer import BaseOptimizer
@@ -35,6 +36,7 @@ from . import (
     rows,
     sharing,
     stop,
+    vectorized,
     watch,
     writes,
 )
@@ -86,6 +88,7 @@ def _install_arithmetic() -> None:
         _replace(tf.GradientTape, name, gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
     _replace(tf, "gradients", gradients.graph_hook)
+    _replace(tf, "vectorized_map", vectorized.hook)
     _replace(tf, "recompute_grad", layers.recompute_hook)
     _replace(BaseOptimizer, "apply", gradients.apply_hook)
     _replace(keras.layers.BatchNormalization, "_moments", layers.moments_hook)
@@ -199,11 +202,16 @@ def _no_xla(original: Callable[..., None]) -> Callable[..., None]:
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        if self._jit_compile:
+        if self._jit_compile and not _of_keras(self):
             self._jit_compile = None
             keras_steps.say_no_xla()
 
     return init
+
+
+def _of_keras(function: Any) -> bool:
+    """Whether it is what Keras compiles a single operation with (grouped convolutions need it)."""
+    return bool(function.python_function.__module__ == keras_nn.__name__)
 
 
 def uses_own_strategy(source: str) -> bool:

@@ -265,6 +265,7 @@ def _quietly(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def create(writer: Any, logdir: Any, *args: Any, **kwargs: Any) -> Any:
         if hasattr(logdir, "numpy"):
+            writer._kf_logdir = os.path.abspath(os.fsdecode(logdir.numpy()))  # noqa: PTH100 - for its way back
             logdir = tf.constant(disk.aside(logdir.numpy()))
         return original(writer, logdir, *args, **kwargs)
 
