@@ -74,7 +74,7 @@ def _thread(obj: Any) -> tuple[Any, ...]:
 
 def again_generator(name: str, qualname: str) -> Any:
     """A generator that gives nothing more."""
-    generator = (nobody for nobody in ())
+    generator: Any = (nobody for nobody in [None])
     list(generator)
     generator.__name__, generator.__qualname__ = name, qualname
     return generator

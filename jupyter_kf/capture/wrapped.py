@@ -18,8 +18,8 @@ from jupyter_kf.capture.kind import Kind, no_fill, nothing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DIALECT = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting")
-_DIALECT += ("skipinitialspace", "strict")
+_DIALECT: tuple[str, ...] = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar")
+_DIALECT += ("quoting", "skipinitialspace", "strict")
 
 
 def again_csv(name: str, around: Any, dialect: dict[str, Any]) -> Any:
@@ -51,7 +51,8 @@ def again_npz(name: str, arrays: dict[str, Any], pickled: bool, closed: bool) ->
     held.name = name
     np.savez(held, allow_pickle=True, **arrays)
     held.seek(0)
-    archive = np.load(held, allow_pickle=pickled)
+    archive: Any = np.load(held, allow_pickle=pickled)
+    archive.fid = held  # closed with it
     if closed:
         archive.close()
     return archive

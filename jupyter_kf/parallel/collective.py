@@ -29,7 +29,7 @@ HEARTBEAT_MS = 3000
 _PART_MS = 10_000
 _GROUP_KEY = 4242
 _KEY_SPACE = 2**27 - 1
-COUNTING = "jupyter_kf_begun"
+COUNTER, COUNTING = "collectives_begun", "jupyter_kf_begun"
 _LEADER = "/job:worker/replica:0/task:0"
 DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 
@@ -112,7 +112,7 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
     if len(addresses) > 1:
         _bounded(rank, list(addresses), timeout)
         with tf.init_scope(), tf.device("/device:CPU:0"):
-            _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name="collectives_begun")
+            _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name=COUNTER)
     hosts = [address.rpartition(":")[0] for address in addresses]
     _group.rank, _group.size, _group.writer = rank, len(addresses), hosts.index(hosts[rank])
 

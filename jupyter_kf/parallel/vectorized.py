@@ -1,9 +1,9 @@
 """Collectives inside ``tf.vectorized_map`` and jacobians, which run a body for all places at once.
 
 A second derivative of a cut call has collectives in its backward pass. TensorFlow's vectoriser turns the body
-of a loop into operations on all of the loop's values; it is told here that a collective of all values together
-is one of each. Otherwise it would give up. Model calls inside are computed whole, and their gradients bring
-no wish to stop: what is left are collectives alone.
+of a loop into operations on all of the loop's values; it is told here that a collective of all values
+together is one of each. Otherwise it would give up. Model calls inside are computed whole, and their
+gradients bring no wish to stop: what is left are collectives alone.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from tensorflow.python.lib.io import _pywrap_file_io, file_io
 from tensorflow.python.ops import gen_summary_ops
 from tensorflow.python.saved_model import save as saved_model_save
 
-from . import disk, report, resume
+from ..errors import SpecError
+from . import collective, disk, report, resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,11 @@ _OS: tuple[str, ...] = ("mkdir", "rmdir", "remove", "unlink", "rename", "replace
 _OS += ("link", "symlink", "truncate", "chmod", "utime")
 _SHUTIL = ("rmtree", "copyfile", "copy", "copy2", "copytree", "move", "make_archive", "unpack_archive")
 _FILE_IO = ("CreateDir", "RecursivelyCreateDir", "DeleteFile", "DeleteRecursively", "RenameFile", "CopyFile")
+_OF_THE_JOB = ("stop_wish", "stop_state", collective.COUNTER)
+_TRAINS = (
+    "This saves a function that takes gradients. Traced in a job, it adds them up over the job's replicas, "
+    "which are not there where it is loaded. Save it in a cell without %%kf, after this one."
+)
 _COMMANDS = ("run", "call", "check_call", "check_output", "getoutput", "getstatusoutput")
 
 
@@ -151,7 +157,12 @@ def _exports(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def save(obj: Any, export_dir: Any, *args: Any, **kwargs: Any) -> Any:
-        result = disk.begin(export_dir, "w", lambda place: original(obj, place, *args, **kwargs))
+        try:
+            result = disk.begin(export_dir, "w", lambda place: original(obj, place, *args, **kwargs))
+        except AssertionError as error:
+            if any(name in str(error) for name in _OF_THE_JOB):
+                raise SpecError(_TRAINS) from error
+            raise
         disk.done(export_dir)
         return result
 

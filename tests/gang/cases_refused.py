@@ -41,6 +41,22 @@ def unknown_rows_do_not_match() -> Any:
     return step(x, x[:6])
 
 
+def save_of_a_step_that_trains() -> None:
+    class Linear(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = tf.Variable(tf.ones([6, 1]))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 6])])
+        def train(self, x: Any) -> Any:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((x @ self.w) ** 2)
+            self.w.assign_sub(tape.gradient(loss, self.w))
+            return loss
+
+    tf.saved_model.save(Linear(), "trains")
+
+
 def derivative_between_outputs() -> Any:
     x, _ = table(12)
     model = TwoOutputs()

@@ -95,12 +95,16 @@ def _items() -> list[Item]:
         "noise",
     )
     add("Custom loops", "cases_loops", "raw", whole=True)
+    add("Custom loops", "cases_vectorized", "hessians")
+    add("Custom loops", "cases_vectorized", "by_example", whole=True)
+    add("Layers", "cases_vectorized", "grouped_convolutions")
     add("Real models", "cases_models", "resnet", "transformer", "unet", "two_towers", "distillation")
     add("Real models", "cases_models", "own_steps")
     add("Real models", "cases_generators", "gan", "vae", "vae_own_step", "wgan")
     refused("class and sample weights", "class_weight", why=AS_HERE)
     refused("rows do not match", "Data cardinality is ambiguous", why=AS_HERE)
     refused("unknown rows do not match", "Compute it whole: with kf.whole()", why="refused, with the way out")
+    refused("save of a step that trains", "without %%kf, after this one", why="refused, with the way out")
     refused("derivative between outputs", "Compute the call whole", why="refused, with the way out")
     return items
 

@@ -1,0 +1,48 @@
+"""Writers of TensorFlow that are closed travel; open ones do where their folder is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jupyter_kf.capture import kinds, refusals, resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+tf = pytest.importorskip("tensorflow")
+
+
+def sent(obj: Any) -> Any:
+    kind = kinds.kind_of(obj)
+    assert kind is not None
+    make, arguments = kind.make(obj)
+    return make(*arguments)
+
+
+def test_records(tmp_path: Path) -> None:
+    with tf.io.TFRecordWriter(str(tmp_path / "r")) as writer:
+        writer.write(b"one")
+        with pytest.raises(refusals.Culprit, match="an open file"):
+            sent(writer)
+    assert sum(1 for _ in tf.data.TFRecordDataset(str(tmp_path / "r"))) == 1
+    with pytest.raises(tf.errors.FailedPreconditionError):
+        sent(writer).write(b"two")
+
+
+def test_summaries(tmp_path: Path) -> None:
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    with pytest.raises(refusals.Culprit, match="an open event file"):
+        sent(writer)
+    setattr(writer._resource, resources.LOGDIR, str(tmp_path))
+    again = sent(writer)
+    with again.as_default():
+        tf.summary.scalar("n", 1.0, step=1)
+    for each in (writer, again):
+        each.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            sent(each).as_default()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 2
+    assert sorted(sum(1 for _ in tf.data.TFRecordDataset(str(f))) for f in files) == [1, 2]
