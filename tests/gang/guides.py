@@ -26,7 +26,9 @@ and whatever else the cell leaves, relative to the largest value of the same arr
 1e-5 unless the row says why. *whole*: calls of models in it are computed whole by each replica: right, but
 not faster; the job says so.
 
-Written by `python -m tests.gang.guides docs/guides.md`; the same cells are tests.
+Written by `python -m tests.gang.guides docs/guides.md`; the same cells are tests. `python -m
+tests.kernel.guides` runs them as cells of a real kernel, plain and with `%%kf --workers 2`; the tests do so
+with a few.
 
 | cell | | largest difference | |
 |---|---|---|---|

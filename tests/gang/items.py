@@ -32,9 +32,9 @@ def _items() -> list[Item]:
     def add(group: str, module: str, *names: str, **options: Any) -> None:
         items.extend(Item(group, n.replace("_", " "), f"{module}:{n}", **options) for n in names)
 
-    def refused(name: str, error: str, why: str) -> None:
+    def refused(name: str, error: str, why: str, whole: bool = False) -> None:
         case = f"cases_refused:{name.replace(' ', '_')}"
-        items.append(Item("Refused", name, case, why=why, error=error))
+        items.append(Item("Refused", name, case, why=why, error=error, whole=whole))
 
     add("Input", "cases_fit", "in_numpy", "in_pandas", "in_dataset", "in_unseeded_shuffle", "in_generator")
     add("Input", "cases_fit", "in_pydataset", "in_dicts")
@@ -104,7 +104,8 @@ def _items() -> list[Item]:
     refused("class and sample weights", "class_weight", why=AS_HERE)
     refused("rows do not match", "Data cardinality is ambiguous", why=AS_HERE)
     refused("unknown rows do not match", "Compute it whole: with kf.whole()", why="refused, with the way out")
-    refused("save of a step that trains", "without %%kf, after this one", why="refused, with the way out")
+    saved = "save of a step that trains"
+    refused(saved, "without %%kf, after this one", why="refused, with the way out", whole=True)
     refused("derivative between outputs", "Compute the call whole", why="refused, with the way out")
     return items
 

@@ -53,3 +53,43 @@ def test_a_name_left_with_a_closed_file_comes_back(kernel: Kernel) -> None:
     again = kernel.run("%%kf -w 2 --quiet\nprint(f.closed)\nwith open(f.name) as f:\n    text = f.read()")
     assert again.stdout == "True\n", again.traceback
     assert kernel.run("print(text, f.closed)").stdout == "1 True\n"
+
+
+LEFT = """
+import csv, gzip, tensorflow as tf
+from concurrent.futures import ThreadPoolExecutor
+from tqdm import tqdm
+with open("t.csv", "w", newline="") as plain:
+    table = csv.writer(plain)
+    table.writerow([1, 2])
+with gzip.open("t.gz", "wt") as packed:
+    packed.write("text")
+with tf.io.TFRecordWriter("t.records") as records:
+    records.write(b"one")
+summaries = tf.summary.create_file_writer("logs")
+with summaries.as_default():
+    tf.summary.scalar("n", 1.0, step=1)
+with ThreadPoolExecutor(1) as pool:
+    future = pool.submit(len, "abc")
+bar = tqdm([1, 2])
+list(bar)
+numbers = (n for n in [1])
+list(numbers)
+"""
+LATER = """
+with summaries.as_default():
+    tf.summary.scalar("n", 2.0, step=2)
+summaries.close()
+print(type(table).__name__, packed.closed, future.result(), bar.n, list(numbers), type(records).__name__)
+"""
+
+
+def test_what_a_cell_leaves_closed_is_closed(kernel: Kernel, tmp_path: Path) -> None:
+    reply = kernel.run(f"%%kf -w 2 --quiet\n{LEFT}")
+    assert (reply.status, "cannot come back" in reply.stderr) == ("ok", False), reply
+    for magic in ("%%kf -w 2 --quiet\nnumber = future.result() + bar.n\n", ""):
+        reply = kernel.run(magic or LATER)
+        assert reply.status == "ok", reply
+    assert reply.stdout == "writer True 3 2 [] TFRecordWriter\n"
+    assert (tmp_path / "t.csv").read_bytes() == b"1,2\r\n"
+    assert len(list((tmp_path / "logs").iterdir())) == 2
