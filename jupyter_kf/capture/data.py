@@ -8,6 +8,7 @@ order; it gets one seed, the same for all.
 from __future__ import annotations
 
 import random
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})  # operations that call back into Python
-# operations with a seed of their own, and the places of the two halves of the seed among their inputs
+# operations with a seed, and the places of the two halves of the seed among their inputs
 SEEDED = {
     "ShuffleDataset": (2, 3),
+    "ShuffleDatasetV3": (2, 3),
     "ShuffleAndRepeatDataset": (2, 3),
+    "ShuffleAndRepeatDatasetV2": (2, 3),
     "RandomDataset": (0, 1),
+    "RandomDatasetV2": (0, 1),
     "SamplingDataset": (2, 3),
     "AnonymousRandomSeedGenerator": (0, 1),
     "AnonymousSeedGenerator": (0, 1),
@@ -142,7 +146,11 @@ def _registered(dataset: Any, token: bytes) -> Any:
 
 
 def pin_seeds(definition: graph_pb2.GraphDef) -> None:
-    """Give each shuffle that has no seed a seed of its own."""
+    """Give each shuffle that has no seed a seed of its own, and let nothing go by a name of this process."""
+    for node in definition.node:
+        for handle in node.attr["value"].tensor.resource_handle_val if node.op == "Const" else ():
+            if any(kind in handle.maybe_type_name for kind in ("SeedGenerator", "MemoryCache")):
+                handle.name = f"{handle.name}/{uuid.uuid4().hex}"
     constants = {node.name: node for node in definition.node if node.op == "Const"}
     for node in definition.node:
         places = SEEDED.get(node.op, ())
