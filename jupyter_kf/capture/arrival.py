@@ -15,6 +15,7 @@ from jupyter_kf.capture.streams import Pickler, Unpickler, with_room
 from jupyter_kf.capture.tensors import TensorWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -30,13 +31,13 @@ class Arrival:
         finish(self.objects)
         self._snapshot = Snapshot(self.objects, self._tensors)
 
-    def variables(self) -> list[Any]:
-        """The trainable variables that arrived, and those that models and optimizers have made since."""
+    def variables(self, made: Iterable[Any] = ()) -> list[Any]:
+        """The trainable variables that arrived or are in ``made``, and those that models have made since."""
         if "tensorflow" not in sys.modules:
             return []
         from jupyter_kf.capture import keras
 
-        return keras.trained(self.objects.values())
+        return keras.trained([*self.objects.values(), *_in(made)])
 
     def reply(self, result: object, folder: Path) -> None:
         """Write `result` and the state of every object that changed into `folder`.
@@ -63,6 +64,17 @@ class Arrival:
                 lost[id(culprit.obj)] = _lost(culprit, result)
         folder.mkdir(parents=True, exist_ok=True)
         write_files(folder, payload.OUTCOME, sink, tensors)
+
+
+def _in(made: Iterable[Any]) -> Iterator[Any]:
+    """Objects and those that collections of them hold."""
+    for obj in made:
+        if isinstance(obj, dict):
+            yield from obj.values()
+        elif isinstance(obj, list | tuple):
+            yield from obj
+        else:
+            yield obj
 
 
 def _lost(culprit: refusals.Culprit, result: object) -> str:

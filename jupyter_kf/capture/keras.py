@@ -91,7 +91,8 @@ def trained(objects: Iterable[Any]) -> list[Any]:
             found[id(obj)] = obj
         elif isinstance(obj, keras.Layer):
             found.update((id(var.value), var.value) for var in obj.trainable_variables)
-        elif isinstance(obj, keras.optimizers.Optimizer):
+            obj = getattr(obj, "optimizer", None)
+        if isinstance(obj, keras.optimizers.Optimizer):
             found.update((id(var.value), var.value) for var in obj.variables)
     return list(found.values())
 

@@ -87,6 +87,8 @@ def _install_arithmetic() -> None:
     for name in ("gradient", "jacobian", "batch_jacobian"):
         _replace(tf.GradientTape, name, gradients.hook)
     _replace(keras.Layer, "__call__", sharing.hook)
+    _replace(keras.Layer, "_maybe_build", layers.build_hook)
+    _replace(keras.Variable, "_initialize_with_initializer", layers.build_hook)
     _replace(tf, "gradients", gradients.graph_hook)
     _replace(tf, "vectorized_map", vectorized.hook)
     _replace(tf, "recompute_grad", layers.recompute_hook)

@@ -78,6 +78,16 @@ def draw_hook(original: Callable[..., Any]) -> Callable[..., Any]:
     return drawn
 
 
+def build_hook(original: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes variables, as it does where nothing is cut: they are the model's, whatever their shape."""
+
+    def building(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with rows.cut(None):
+            return original(self, *args, **kwargs)
+
+    return building
+
+
 def _widened(shape: Any, share: rows.Share) -> tuple[Any, Any, Any, Any] | None:
     """The shape for the whole batch and this replica's part of its first axis; None: not by rows.
 

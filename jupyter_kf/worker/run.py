@@ -86,7 +86,7 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
     if finished.error is not None and is_peer_lost(finished.error):
         return finished
     if joined and finished.error is None:
-        _agree(arrival)
+        _agree(arrival, finished)
     if place.rank == 0:
         with tempfile.TemporaryDirectory() as scratch:
             target = store.local(job_path(spec.name, OUTCOME)) or Path(scratch)
@@ -109,12 +109,12 @@ def _perform(payload: dict[str, Any], output: Output, link: Link) -> Finished:
     return finished
 
 
-def _agree(arrival: Any) -> None:
+def _agree(arrival: Any, finished: Finished) -> None:
     """Refuse a result that differs between ranks, also when they do not all come to this point."""
     from ..parallel import agree, watch
 
     try:
-        agree(arrival.variables())
+        agree(arrival.variables([finished.value, *finished.bound.values()]))
     except Exception:
         watch.check()
         raise

@@ -239,6 +239,10 @@ def test_trained_variables_are_those_all_ranks_must_agree_on(
     _, folder = notebook.pack("m, v")
     arrival = unpack(folder, {})
     assert len(arrival.variables()) == 5
+    new = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    new.compile("adam")
+    new.optimizer.build(new.trainable_variables)
+    assert len(arrival.variables([1, {"new": [], "m": new}, [new]])) == 5 + 2 + 2 + 4
 
 
 def test_private_names_of_keras_are_where_capture_looks() -> None:

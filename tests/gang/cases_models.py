@@ -11,7 +11,7 @@ from keras import layers as L  # noqa: N812
 from keras import ops
 
 from tests.gang.cases_fit import compiled
-from tests.gang.scenes import by_shape, crossentropy, fitted, images, sequences, state
+from tests.gang.scenes import BATCH, by_shape, crossentropy, fitted, images, sequences, state, table
 
 
 def resnet() -> dict[str, Any]:
@@ -27,6 +27,21 @@ def resnet() -> dict[str, Any]:
         return keras.Model(image, L.Dense(3)(L.Dropout(0.2)(L.GlobalAveragePooling2D()(x))))
 
     return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02, momentum=0.9)), images)
+
+
+def built_by_data() -> dict[str, Any]:
+    """A model that knows its shapes from the first batch on; they are multiples of a replica's rows."""
+
+    def made() -> keras.Model:
+        return keras.Sequential([L.Dense(12, activation="relu"), L.Dense(12), L.Dense(3)])
+
+    def train(n: int) -> dict[str, Any]:
+        x, y = table(n)
+        model = compiled(made)
+        history = model.fit(x, y, batch_size=BATCH, epochs=2, verbose=0, validation_split=0.2).history
+        return state(model) | {"history": history}
+
+    return by_shape(train)
 
 
 class Positions(L.Layer):

@@ -99,7 +99,7 @@ def _items() -> list[Item]:
     add("Custom loops", "cases_vectorized", "by_example", whole=True)
     add("Layers", "cases_vectorized", "grouped_convolutions")
     add("Real models", "cases_models", "resnet", "transformer", "unet", "two_towers", "distillation")
-    add("Real models", "cases_models", "own_steps")
+    add("Real models", "cases_models", "own_steps", "built_by_data")
     add("Real models", "cases_generators", "gan", "vae", "vae_own_step", "wgan")
     refused("class and sample weights", "class_weight", why=AS_HERE)
     refused("rows do not match", "Data cardinality is ambiguous", why=AS_HERE)

@@ -67,6 +67,13 @@ def as_long_as_all_agree() -> int:
     return made
 
 
+def made_by_rank() -> list[Any]:
+    import keras
+
+    keras.utils.set_random_seed(rank())
+    return [keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])]
+
+
 def raises_in_training() -> None:
     step = step_of()
     for made in range(1000):
@@ -91,6 +98,12 @@ def _refused(work: Callable[..., Any], *args: Any, says: str) -> None:
         executor.submit(work, *args).result(_BOUND)
     assert isinstance(caught.value.__cause__, ReplicasDiffer)
     assert "kf.mean(" in str(caught.value.__cause__)
+
+
+def test_a_new_model_that_differs_is_not_taken() -> None:
+    with kf.Executor(workers=2) as executor, pytest.raises(kf.JobFailed, match="different values") as caught:
+        executor.submit(made_by_rank).result(_BOUND)
+    assert isinstance(caught.value.__cause__, ReplicasDiffer)
 
 
 def test_a_slow_rank_is_waited_for() -> None:
