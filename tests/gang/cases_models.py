@@ -38,7 +38,7 @@ def built_by_data() -> dict[str, Any]:
     def train(n: int) -> dict[str, Any]:
         x, y = table(n)
         model = compiled(made)
-        history = model.fit(x, y, batch_size=BATCH, epochs=2, verbose=0, validation_split=0.2).history
+        history = model.fit(x, y, batch_size=BATCH, epochs=2, verbose=0).history
         return state(model) | {"history": history}
 
     return by_shape(train)
