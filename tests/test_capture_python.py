@@ -275,15 +275,22 @@ def test_a_module_beside_the_notebook_travels(
     (tmp_path / "own_pkg" / "deep.py").write_text(
         "class Thing:\n    def double(self, n):\n        return 2 * n\n"
     )
-    (tmp_path / "own_mod.py").write_text("from own_pkg.deep import Thing\ndef make(): return Thing()\n")
+    (tmp_path / "own_mod.py").write_text(
+        "from own_pkg.deep import Thing\nRATE, RATES = 1.0, []\ndef make(): return Thing()\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     try:
-        notebook.here("import own_mod; thing = own_mod.make()")
+        notebook.here(
+            "import own_mod; thing = own_mod.make(); own_mod.RATES.append(1); rates = own_mod.RATES"
+        )
         notebook.away(
+            "own_mod.RATES.append(2); own_mod.RATE = 0.1; "
             "import own_mod as o, inspect; v = thing.double(4); new = o.make(); text = inspect.getsource(o.make)"
         )
         assert notebook["v"] == 8
+        assert notebook["rates"] == [1, 2] and notebook["own_mod"].RATE == 0.1
+        assert notebook["own_mod"].RATES is notebook["rates"]
         assert type(notebook["new"]) is type(notebook["thing"])
         assert notebook["text"] == "def make(): return Thing()\n"
     finally:

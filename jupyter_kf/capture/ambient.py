@@ -10,12 +10,16 @@ import random
 import sys
 from typing import Any
 
-from jupyter_kf.capture import settings
+from jupyter_kf.capture import constants, settings
 
 
 def snapshot() -> dict[str, Any]:
     """The state now, as plain data."""
-    state: dict[str, Any] = {"random": random.getstate(), "settings": settings.snapshot()}
+    state: dict[str, Any] = {
+        "random": random.getstate(),
+        "settings": settings.snapshot(),
+        "constants": constants.snapshot(),
+    }
     if "numpy" in sys.modules:
         import numpy
 
@@ -31,11 +35,11 @@ def snapshot() -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any], *, load: bool = True) -> None:
+def restore(state: dict[str, Any], *, load: bool = True, source: str = "") -> None:
     """Set the state to what `snapshot` saw.
 
     Without ``load`` only that of libraries in use here: a replica has imported TensorFlow in any
-    case, which is no reason for a notebook to wait for it.
+    case, which is no reason for a notebook to wait for it. ``source`` is that of the cell to be run.
     """
     if "tensorflow" in state and (load or "tensorflow" in sys.modules):
         from jupyter_kf.capture import tensorflow
@@ -52,4 +56,6 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
         numpy.random.set_state(state["numpy"])
     if "settings" in state:
         settings.restore(state["settings"], load=load)
+    if "constants" in state:
+        constants.restore(state["constants"], arrived=load, source=source)
     random.setstate(state["random"])

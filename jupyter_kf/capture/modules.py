@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Iterator, Mapping, Sequence
 
+_INSTALLED = {"site-packages", "dist-packages"}
 LIMIT = 32 << 20  # bytes of all sources together
 
 
@@ -36,7 +37,7 @@ def beside(work: Any) -> dict[str, Source]:
     near = (str(Path.cwd()), str(here))
     installed = tuple(f"{prefix}{os.sep}" for prefix in {sys.prefix, sys.base_prefix} - set(near))
     found: dict[str, Source] = {}
-    names = [*sys.modules, *_imported(getattr(work, "source", ""))]
+    names = [*sys.modules, *imported(getattr(work, "source", ""))]
     for name in dict.fromkeys(names):
         if name.partition(".")[0] in ("__main__", "jupyter_kf"):
             continue
@@ -50,7 +51,7 @@ def beside(work: Any) -> dict[str, Source]:
 
 
 def _lies(file: Path, here: Path) -> bool:
-    if file.suffix != ".py" or not file.is_file():
+    if file.suffix != ".py" or not file.is_file() or not _INSTALLED.isdisjoint(file.parts):
         return False
     installed = (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
     resolved = file.resolve()
@@ -71,7 +72,7 @@ def _file(name: str) -> str | None:
     return spec.origin if spec and spec.origin and spec.has_location else None
 
 
-def _imported(source: str) -> Iterator[str]:
+def imported(source: str) -> Iterator[str]:
     """The modules that plain Python source imports; none from source with the shell's own syntax."""
     try:
         tree = ast.parse(source)
