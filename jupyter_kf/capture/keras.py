@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from keras.src.ops.function import Function, make_node_key
 from keras.src.saving import object_registration
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils import tracking
@@ -81,6 +82,11 @@ def finish_saveable(obj: Any) -> None:
     if "_trainable_variables_indices" in held:
         variables = held.get("_trainable_variables", ())
         held["_trainable_variables_indices"] = {obj._var_key(v): place for place, v in enumerate(variables)}
+    if isinstance(obj, Function):
+        nodes = (node for depth in obj._nodes_by_depth.values() for node in depth)
+        held["_nodes"] = {
+            make_node_key(node.operation, node.operation._inbound_nodes.index(node)) for node in nodes
+        }
 
 
 def trained(objects: Iterable[Any]) -> list[Any]:

@@ -248,6 +248,7 @@ def test_trained_variables_are_those_all_ranks_must_agree_on(
 def test_private_names_of_keras_are_where_capture_looks() -> None:
     """Fails on an upgrade of Keras that moves what ``capture/keras.py`` depends on."""
     from keras.src.backend.common import global_state
+    from keras.src.ops.function import make_node_key
     from keras.src.saving import object_registration
     from keras.src.utils import tracking
 
@@ -269,7 +270,26 @@ def test_private_names_of_keras_are_where_capture_looks() -> None:
     assert global_state.get_global_attribute("object_name_uids") is not None, hint
     assert isinstance(object_registration.GLOBAL_CUSTOM_OBJECTS, dict), hint
     model = keras.Sequential([layer])
+    given = keras.Input((1,))
+    functional = keras.Model(given, layer(given))
+    nodes = [node for depth in functional._nodes_by_depth.values() for node in depth]
+    indices = {make_node_key(n.operation, n.operation._inbound_nodes.index(n)) for n in nodes}
+    assert functional._nodes == indices, hint
     assert {"train_function", "test_function", "predict_function"} <= set(model.__dict__), hint
+
+
+def test_a_graph_of_layers_is_known_to_its_model(notebook: Notebook, tmp_path: Path) -> None:
+    """Keras knows the nodes of a functional model by the ids of its layers."""
+    notebook.here(
+        "def make():\n"
+        "    i = keras.Input((4,)); d = keras.layers.Dense(4)(i)\n"
+        "    return keras.Model(i, keras.layers.Add()([d, i]))\n"
+        "old = make()"
+    )
+    use = f"m.save({str(tmp_path / 'm.keras')!r}); keras.models.load_model({str(tmp_path / 'm.keras')!r}); keras.models.clone_model(m)"
+    notebook.away(f"new = make()\nfor m in (old, new): {use}")
+    notebook.here(f"for m in (old, new): {use}; last = m.to_json()")
+    assert notebook["last"].count("inbound_nodes") == 3
 
 
 def test_a_model_made_there_is_a_whole_model_here(notebook: Notebook, tmp_path: Path) -> None:
