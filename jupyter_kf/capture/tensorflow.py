@@ -146,8 +146,17 @@ def finish_list_wrapper(wrapper: Any) -> None:
     wrapper._last_wrapped_list_snapshot = list(wrapper._storage)
 
 
-def make_dict_wrapper(wrapper: Any) -> tuple[Any, ...]:
-    return data_structures._DictWrapper, (wrapper.__wrapped__,)
+def make_dict_wrapper(_: Any) -> tuple[Any, ...]:
+    return data_structures._DictWrapper, ()  # with values in it, it would track what is not yet filled
+
+
+def dict_wrapper_contents(wrapper: Any) -> tuple[Any, ...]:
+    return wrapper.__wrapped__, wrapper_contents(wrapper)
+
+
+def fill_dict_wrapper(wrapper: Any, contents: tuple[Any, ...]) -> None:
+    wrapper.__wrapped__, held = contents
+    object.__getattribute__(wrapper, "__dict__").update(zip(*held, strict=True))
 
 
 def finish_dict_wrapper(wrapper: Any) -> None:
@@ -202,7 +211,7 @@ VARIABLE = Kind(make_variable, variable_contents, fill_variable, made_full=True)
 TENSOR = Kind(make_tensor, nothing, no_fill, made_full=True)
 FUNCTION = Kind(make_function, nothing, no_fill, made_full=True)
 LIST_WRAPPER = Kind(make_list_wrapper, wrapper_contents, fill_list_wrapper, finish_list_wrapper)
-DICT_WRAPPER = Kind(make_dict_wrapper, nothing, no_fill, finish_dict_wrapper, made_full=True)
+DICT_WRAPPER = Kind(make_dict_wrapper, dict_wrapper_contents, fill_dict_wrapper, finish_dict_wrapper)
 STRATEGY = Kind(make_strategy, nothing, no_fill, made_full=True)
 
 

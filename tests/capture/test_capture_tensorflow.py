@@ -62,6 +62,12 @@ CASES = {
         "float(y) == 5 and float(m(tf.constant(1.))) == 30 and len(m.trainable_variables) == 5 and float(m.d['b']) == 6 and bool(tf.train.Checkpoint(m=m).write(folder + '/ck'))",
         "m",
     ),
+    "checkpoint of models": (
+        "m = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); o = keras.optimizers.Adam(); ck = tf.train.Checkpoint(o=o, m=m, d=tf.Module()); ck.d.held = {'k': [tf.Variable(1.)]}; one = ck.save(folder + '/own/a')",
+        "m.compile(o, 'mse'); m.fit(np.ones((4, 2)), np.ones(4), verbose=0); ck.d.held['k'][0].assign(5.); two = ck.save(folder + '/own/a'); ck.d.held['new'] = tf.Variable(3.)",
+        "two.endswith('a-2') and float(ck.d.held['k'][0]) == 5 and bool(ck.restore(one)) and float(ck.d.held['k'][0]) == 1 and int(o.iterations) == 0 and ck.m is m and 'new' in ck.d.held and int(ck.save_counter) == 1",
+        "ck m o",
+    ),
     "traced function": (
         "v = tf.Variable(2.); k = 3.\n@tf.function(input_signature=[tf.TensorSpec([None])], reduce_retracing=True)\ndef f(x):\n  v.assign_add(1.)\n  for _ in tf.range(2): x = x * k\n  return x\nf(tf.constant([1.]))",
         "y = f(tf.constant([1., 2.])); o = (f._reduce_retracing, f.input_signature)",
