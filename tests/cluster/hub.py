@@ -41,6 +41,7 @@ c.JupyterHub.hub_bind_url = "http://{address}:{hub_port}"
 c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{folder}/cookie"
 c.JupyterHub.cleanup_servers = False
+c.JupyterHub.activity_resolution = 1  # the limits here are seconds
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = "{token}"
