@@ -47,15 +47,21 @@ GLOBALS = (
 )
 
 
+def _process_own(obj: Any) -> dict[str, Any]:
+    """What stays with the process; the nodes of a functional model are kept by the ids of its layers."""
+    return {**PROCESS_OWN, "_nodes": None} if isinstance(obj, Function) else PROCESS_OWN
+
+
 def saveable_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    held = {name: value for name, value in obj.__dict__.items() if name not in PROCESS_OWN}
-    absent = [name for name in PROCESS_OWN if name in obj.__dict__]
+    own = _process_own(obj)
+    held = {name: value for name, value in obj.__dict__.items() if name not in own}
+    absent = [name for name in own if name in obj.__dict__]
     return (*held, "jupyter_kf"), (*held.values(), tuple(absent))
 
 
 def meant(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """What a user would call a change of it: not a function that Keras made, nor TensorFlow's notes on it."""
-    unimportant = PROCESS_OWN.keys() | USED
+    unimportant = _process_own(obj).keys() | USED
     held = {n: v for n, v in obj.__dict__.items() if n not in unimportant and not n.startswith("_self_")}
     return tuple(held), tuple(held.values())
 
@@ -63,7 +69,7 @@ def meant(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
 def fill_saveable(obj: Any, contents: tuple[tuple[str, ...], tuple[Any, ...]]) -> None:
     new = dict(zip(*contents, strict=True))
     own = new.pop("jupyter_kf")
-    kept = {name: obj.__dict__.get(name, PROCESS_OWN[name]) for name in own}
+    kept = {name: obj.__dict__.get(name, _process_own(obj)[name]) for name in own}
     obj.__dict__.clear()
     obj.__dict__.update(new)
     obj.__dict__.update(kept)

@@ -296,6 +296,9 @@ def test_a_graph_of_layers_is_known_to_its_model(notebook: Notebook, tmp_path: P
     notebook.away(f"new = make()\nfor m in (old, new): {use}")
     notebook.here(f"for m in (old, new): {use}; last = m.to_json()")
     assert notebook["last"].count("inbound_nodes") == 3
+    captured, _ = notebook.pack("old.summary()")
+    notebook.away("old(np.ones((1, 4)))")
+    assert captured.changed() == [], "what another job brings back is no change"
 
 
 def test_a_model_made_there_is_a_whole_model_here(notebook: Notebook, tmp_path: Path) -> None:
