@@ -130,3 +130,10 @@ def test_a_kernel_has_changed_what_it_was_not_given(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MADE_IN_A_CELL", "1")
     assert settings.snapshot()["os"]["environ"]["MADE_IN_A_CELL"] == "1"
     assert "PATH" not in settings.snapshot()["os"]["environ"]
+
+
+def test_a_kernel_has_still_changed_it_after_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "_began", {})
+    monkeypatch.setenv("MADE_IN_A_CELL", "1")
+    settings.restore(settings.snapshot(), load=False)
+    assert settings.snapshot()["os"]["environ"]["MADE_IN_A_CELL"] == "1"

@@ -36,7 +36,8 @@ def restore(state: dict[str, Any], *, load: bool = True) -> None:
             if module != "warnings" and saw and (load or module in sys.modules):
                 _KNOWN[module][1](saw)
     _set_warnings(state["warnings"])
-    _began.update(_process())
+    if load:  # in a job; a kernel goes on from what it was given when it began
+        _began.update(_process())
 
 
 def _process() -> dict[str, Any]:
