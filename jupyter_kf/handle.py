@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import loop
 from .card import CARD_TYPE, summary_html, summary_text
-from .errors import JobCancelled, JobFailed, NotFound, SpecError
+from .errors import JobCancelled, JobFailed, JupyterKFError, NotFound, SpecError
 from .logs import LogReader, as_text
 from .outcome import Outcome, read_failure
 from .spec import JobState
@@ -200,10 +200,16 @@ class Job:
         return error
 
     def __repr__(self) -> str:
-        return summary_text(self.status)
+        try:
+            return summary_text(self.status)
+        except JupyterKFError as err:  # of one that is deleted, or while its place does not answer
+            return f"job {self.name}: {err}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        status = self.status
+        try:
+            status = self.status
+        except JupyterKFError:
+            return {"text/plain": repr(self)}
         card = {
             "name": self.name,
             "state": status.state.value,

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from . import executor, loop
 from .backends import connect
-from .errors import SpecError
+from .errors import JupyterKFError, SpecError
 from .names import SCHEDULE_LIMIT, slug
 from .profiles import find
 from .stored.record import GraphKind
@@ -64,7 +64,10 @@ class Schedule:
         return [executor.job(name, self.backend) for name in mine]
 
     def __repr__(self) -> str:
-        status = self.status
+        try:
+            status = self.status
+        except JupyterKFError as err:
+            return f"Schedule {self.name}: {err}"
         spec = status.spec
         then = "paused"
         if status.next is not None:

@@ -235,6 +235,12 @@ def test_a_cron_job_of_somebody_else_is_passed_over(annotations):
     assert status_of(made, [], [], 0.0) is None
 
 
+def test_a_deleted_one_is_not_listed_while_the_cluster_lets_its_runs_go():
+    made = cron_job(SPEC, PLACE, None, False)
+    made["metadata"] |= {"uid": "u", "deletionTimestamp": "2026-01-03T02:00:00Z"}
+    assert status_of(made, [], [], 0.0) is None
+
+
 def test_where_nothing_wakes_up_the_way_out_is_told(store):
     backend = connect("local", store)
     spec = ScheduleSpec("night", "a b%c", "0 3 * * *", workers=4)

@@ -148,7 +148,9 @@ def _near_the_notebook() -> Object:
 
 
 def status_of(found: Object, jobs: list[Object], pods: list[Object], now: float) -> ScheduleStatus | None:
-    """Read a CronJob, with the Jobs and pods of all schedules; None for one that is not of ours."""
+    """Read a CronJob, with the Jobs and pods of all schedules; None for one that is deleted or not of ours."""
+    if found["metadata"].get("deletionTimestamp"):  # the cluster still has to let its runs go
+        return None
     try:
         spec = ScheduleSpec.from_dict(json.loads(found["metadata"]["annotations"][SPEC_ANNOTATION]))
     except (KeyError, ValueError):

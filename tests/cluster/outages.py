@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 READY = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
 
-_AGAIN = 150
+# Seconds: an API server begins anew, and the nodes with it; controllers that it did not answer wait up to a
+# minute between two tries.
+AGAIN = 150
 
 
 @contextmanager
@@ -26,7 +28,6 @@ def without(cluster: Cluster, *programs: str, node: str = "n1") -> Iterator[None
     finally:
         for program in programs:
             cluster.start_program(node, program)
-        # An API server begins anew, and the nodes with it: on a busy machine that takes long.
-        cluster.wait_for("the API server", "get", "--raw", "/readyz", answer="ok", patience=_AGAIN)
+        cluster.wait_for("the API server", "get", "--raw", "/readyz", answer="ok", patience=AGAIN)
         for each in ("n1", "n2"):
-            cluster.wait_for(f"node {each}", "get", "node", each, "-o", READY, answer="True", patience=_AGAIN)
+            cluster.wait_for(f"node {each}", "get", "node", each, "-o", READY, answer="True", patience=AGAIN)

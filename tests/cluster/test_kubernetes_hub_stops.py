@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hub import PROXY, running
-from outages import READY, without
+from outages import AGAIN, READY, without
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(not PROXY.exists(), reason="no proxy: make test-lab")]
 
@@ -72,7 +72,7 @@ def test_an_idle_server_is_stopped_when_its_job_has_ended(cluster, hub):
     for user in ("cara", "dan"):
         (hub.folder / user / "go").touch()
     for user in ("cara", "dan"):
-        hub.until(lambda user=user: _succeeded(cluster, user), f"the end of the job of {user}")
+        hub.until(lambda user=user: _succeeded(cluster, user), f"the end of the job of {user}", AGAIN)
     hub.until(lambda: hub.ask("GET", "/hub/api/users/cara")[1]["servers"] == {}, "the end of the server")
     assert "The server cara/ is stopped: idle for 0:00:1" in (hub.folder / "hub.log").read_text()
     assert hub.ready("dan")

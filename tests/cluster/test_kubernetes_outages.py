@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from outages import without
+from outages import AGAIN, without
 from replicas import runs, submit, until, waiting
 
 from jupyter_kf.errors import BackendError
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 async def test_the_control_plane_is_away_while_a_job_runs_and_ends(cluster, jobs, go, program):
     await submit(jobs, "away", waiting(go), replicas=2)
     await until(jobs, "away", runs)
-    end = asyncio.create_task(jobs.wait("away", 120))
+    end = asyncio.create_task(jobs.wait("away", AGAIN + 60))
     with without(cluster, program):
         go.touch()
         calls = (jobs.list(), submit(jobs, "later", "pass"), jobs.cancel("away"), jobs.delete("away"))
@@ -34,10 +34,10 @@ async def test_the_control_plane_is_away_while_a_job_starts(cluster, jobs, go):
     await submit(jobs, "starting", waiting(go), replicas=2)
     with without(cluster, "kube-apiserver"):
         pass
-    await until(jobs, "starting", runs)
+    await until(jobs, "starting", runs, AGAIN)
 
     go.touch()
-    assert (await jobs.wait("starting", 60)).state is JobState.SUCCEEDED
+    assert (await jobs.wait("starting", AGAIN)).state is JobState.SUCCEEDED
 
 
 async def test_names_are_not_found_while_a_job_starts(cluster, jobs, go):
@@ -59,6 +59,6 @@ async def test_a_kubelet_is_away_while_a_job_runs(cluster, jobs, go):
     await until(jobs, "kubelet", runs)
 
     go.touch()
-    status = await jobs.wait("kubelet", 60)
+    status = await jobs.wait("kubelet", AGAIN)
     assert status.state is JobState.SUCCEEDED
     assert [replica.restarts for replica in status.replicas] == [0, 0]

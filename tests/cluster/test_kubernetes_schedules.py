@@ -113,7 +113,9 @@ def test_a_graph_trains_when_its_minute_comes(cluster, namespace, place, tmp_pat
     for each in (minutely, broken):
         each.delete()
     assert kf.schedules(place) == []
-    assert cluster.kubectl("-n", namespace, "get", "cronjobs", "-o", "name") == ""
+    assert repr(broken) == "Schedule broken: There is no schedule 'broken'."
+    cronjobs = ("-n", namespace, "get", "cronjobs", "-o", "name")
+    wait_until(lambda: cluster.kubectl(*cronjobs) == "", "the cluster kept a schedule", 60)
     assert job.status.state is JobState.SUCCEEDED  # a run outlives its schedule
 
 

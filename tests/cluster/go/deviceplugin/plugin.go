@@ -79,18 +79,19 @@ func (p *Plugin) Allocate(_ context.Context, request *api.AllocateRequest) (*api
 	return answer, nil
 }
 
-// Serve registers with the kubelet and serves until that kubelet is gone (it makes a new socket when it starts).
+// Serve registers with the kubelet and serves until there is another, which when it starts removes the sockets
+// of all plugins. (Its own socket tells less: the new one may well have the number of the old one's inode.)
 func (p *Plugin) Serve(folder string) error {
 	kubelet := filepath.Join(folder, "kubelet.sock")
-	before, err := os.Stat(kubelet)
-	if err != nil {
+	if _, err := os.Stat(kubelet); err != nil {
 		return err
 	}
 	name := "throwaway-" + filepath.Base(p.Resource) + ".sock"
-	if err := os.Remove(filepath.Join(folder, name)); err != nil && !os.IsNotExist(err) {
+	own := filepath.Join(folder, name)
+	if err := os.Remove(own); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	listener, err := net.Listen("unix", filepath.Join(folder, name))
+	listener, err := net.Listen("unix", own)
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (p *Plugin) Serve(folder string) error {
 	log.Printf("registered %d %s", p.Count, p.Resource)
 	for {
 		time.Sleep(glance)
-		if now, err := os.Stat(kubelet); err != nil || !os.SameFile(before, now) {
+		if _, err := os.Lstat(own); err != nil {
 			return err
 		}
 	}
