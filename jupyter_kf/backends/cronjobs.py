@@ -148,7 +148,7 @@ def _near_the_notebook() -> Object:
 
 
 def status_of(found: Object, jobs: list[Object], pods: list[Object], now: float) -> ScheduleStatus | None:
-    """Read a CronJob, with the Jobs and pods of all schedules; None for one that is deleted or not of ours."""
+    """Read a CronJob, with the Jobs and pods of all schedules; None for a deleted or foreign one."""
     if found["metadata"].get("deletionTimestamp"):  # the cluster still has to let its runs go
         return None
     try:
