@@ -23,18 +23,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REPEATS = 5
+TURNS = 9
 BATCHES, ROWS = 240, 64
 
 
-def best(work: Callable[[], Any]) -> float:
-    """Seconds of the quickest of a few."""
-    found = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
+def best(*works: Callable[[], Any]) -> list[float]:
+    """Seconds of the quickest of a few turns, in which one comes after the other."""
+    turns: list[list[float]] = []
+    for _ in range(TURNS):
+        turns.append([])
+        for work in works:
+            start = time.perf_counter()
+            work()
+            turns[-1].append(time.perf_counter() - start)
+    return [min(times) for times in zip(*turns, strict=True)]
 
 
 def weighty(megabytes: int) -> Any:
@@ -63,10 +65,12 @@ def save_and_load(megabytes: int) -> None:
     module = weighty(megabytes)
     with tempfile.TemporaryDirectory() as folder:
         plain = str(Path(folder) / "plain")
-        saved = best(lambda: tf.saved_model.save(module, plain))
-        ours = best(lambda: kf.save_graph("weighty", module.call))
-        loaded = best(lambda: tf.saved_model.load(plain))
-        load = best(lambda: kf.load_graph("weighty"))
+        saved, ours, loaded, load = best(
+            lambda: tf.saved_model.save(module, plain),
+            lambda: kf.save_graph("weighty", module.call),
+            lambda: tf.saved_model.load(plain),
+            lambda: kf.load_graph("weighty"),
+        )
     print(
         f"{megabytes} MB: save {ours:.3f} s, tf.saved_model {saved:.3f} s, ratio {ours / saved:.2f}; "
         f"load {load:.3f} s, tf.saved_model {loaded:.3f} s, ratio {load / loaded:.2f}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SMALL = 4096  # bytes; smaller stretches travel together as one tensor
-_NAMES = {
+TYPE_NAMES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "uint32": "U32",
     "int32": "I32", "uint64": "U64", "int64": "I64", "float16": "F16", "bfloat16": "BF16", "float32": "F32",
     "float64": "F64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "complex64": "C64",
@@ -115,8 +115,8 @@ class TensorWriter:
         for place, span in enumerate(self.spans):
             end = span.start + span.hi - span.lo
             first = next(part for part in self.parts[span.memory] if part.lo == span.lo < part.hi)
-            dtype, shape = _NAMES.get(first.dtype, "U8"), first.shape
-            if not span.sole or shape is None or first.dtype not in _NAMES:
+            dtype, shape = TYPE_NAMES.get(first.dtype, "U8"), first.shape
+            if not span.sole or shape is None or first.dtype not in TYPE_NAMES:
                 dtype, shape = "U8", (end - span.start,)
             if span.hi - span.lo >= SMALL:
                 entries[str(place)] = {"dtype": dtype, "shape": shape, "data_offsets": [span.start, end]}

@@ -11,6 +11,7 @@ module          what it has
 ``record``      `GraphRecord`: what is known of a version without reading its graph. JSON both ways
 ``shelf``       where versions lie in an `ArtifactStore`: ``list_graphs``, ``list_versions``, ``read_record``,
                 ``rename_graph``, ``delete_graph``, ``copy_graph``, ``fetch`` (checked), ``shelve``
+``files``       files and their hash in one pass: pure
 ``safety``      which operations of a graph read or write files or call Python: pure
 ``compare``     what differs between two versions: pure
 ``handle``      `Graph`, what a user holds; `save_graph`, `load_graph`, `graphs`

@@ -101,7 +101,7 @@ class Graph:
         from .running import keep
 
         record = replace(self.record, created=time.time())
-        return Graph(self.store, keep(self.store, record, self.load().values()), self.allow)
+        return Graph(self.store, keep(self.store, record, self.load().variables), self.allow)
 
     def compare(self, other: Graph) -> Difference:
         """Say what ``other`` has otherwise: signature, operations, weights and their values."""
@@ -194,7 +194,7 @@ def save_graph(
     recorded = record(what, example_args, target)
     place = store or ArtifactStore()
     with shelf.draft(place) as folder:
-        writing.write(recorded, folder)
+        known = writing.write(recorded, folder)
         asked = set(recorded.ops) | set(writing.write_data(data, folder) if data is not None else ())
         said = replace(
             _record(name, recorded, what),
@@ -203,7 +203,7 @@ def save_graph(
             has_data=data is not None,
             asks=safety.asks(asked),
         )
-        kept = shelf.shelve(place, said, folder)
+        kept = shelf.shelve(place, said, folder, known)
     _origins[place.url, name] = [weakref.ref(v) for v in recorded.weights]
     return Graph(place, kept, kept.asks)
 

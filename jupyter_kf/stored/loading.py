@@ -19,14 +19,16 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2, struct_pb2
 from tensorflow.python.data.ops import dataset_ops
+from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry
+from tensorflow.python.framework.ops import EagerTensor
 from tensorflow.python.saved_model import nested_structure_coder
 
 from ..errors import CaptureError
 from ..parallel import collective, stop
 from . import safety, shelf
 from .record import GraphKind
-from .writing import GRAPH_FILE, SPEC_FILE, quiet
+from .writing import GRAPH_FILE, SPEC_FILE, keys, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -77,10 +79,11 @@ class Loaded:
         collective.lead(group.begun)
         stop.use(group.wish, group.state)
 
-    def set_values(self, values: list[Any]) -> None:
-        """Set the weights."""
+    def take(self, values: list[Any]) -> None:
+        """Make arrays the weights, without a copy where TensorFlow can; whoever made them forgets them."""
+        device = context.context().device_name
         for variable, value in zip(self._model.weights, values, strict=True):
-            variable.assign(value)
+            variable.assign(EagerTensor(value, device, variable.dtype.as_datatype_enum))
 
 
 def load(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ()) -> Loaded:
@@ -101,7 +104,7 @@ def load(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ())
         try:
             model = _load(folder / shelf.MODEL)
             loaded = Loaded(record, model)
-            loaded.set_values(values())
+            loaded.take(values())
             for place, value in (
                 ("rank", 0),
                 ("size", 1),
@@ -123,11 +126,11 @@ def load(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ())
 def load_data(store: ArtifactStore, record: GraphRecord, allow: Collection[str] = ()) -> Any:
     """Load the dataset that lies with a version."""
     where = f"The dataset of the graph {record.name!r}"
-    graph = shelf.checked(store, record, f"{shelf.DATA}/{GRAPH_FILE}")
+    graph = bytes(shelf.checked(store, record, f"{shelf.DATA}/{GRAPH_FILE}"))
     try:
         definition = graph_pb2.GraphDef.FromString(graph)
         message = struct_pb2.StructuredValue.FromString(
-            shelf.checked(store, record, f"{shelf.DATA}/{SPEC_FILE}")
+            bytes(shelf.checked(store, record, f"{shelf.DATA}/{SPEC_FILE}"))
         )
     except DecodeError as error:
         raise CaptureError(f"{where} is damaged: it is no graph. Store it again.") from error
@@ -172,13 +175,13 @@ def _reading(store: ArtifactStore, record: GraphRecord) -> Iterator[Callable[[],
         yield pool.submit(read_weights, store, record).result
 
 
-def _weights(record: GraphRecord, data: bytes) -> list[Any]:
+def _weights(record: GraphRecord, data: memoryview) -> list[Any]:
     """The arrays in a safetensors file, not copied: eight bytes of length, a header in JSON, the data."""
     try:
         length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        body = memoryview(data)[8 + length :]
-        parts = [header[str(i)]["data_offsets"] for i in range(len(record.weights))]
+        header = json.loads(bytes(data[8 : 8 + length]))
+        body = data[8 + length :]
+        parts = [header[key]["data_offsets"] for key in keys([w.name for w in record.weights])]
         return [
             numpy.frombuffer(body[begin:end], tf.as_dtype(w.dtype).as_numpy_dtype).reshape(w.shape or ())
             for (begin, end), w in zip(parts, record.weights, strict=True)

@@ -78,17 +78,17 @@ def _train(store: ArtifactStore, graph: loading.Loaded, data: Any, run: GraphRun
     agree(graph.variables)
     trained = Trained(parent=run.version, job=job, steps=steps, loss=loss)
     record = replace(graph.record, trained=trained, created=time.time())
-    return keep(store, record, graph.values()) if run.keep and not collective.rank() else record
+    return keep(store, record, graph.variables) if run.keep and not collective.rank() else record
 
 
-def keep(store: ArtifactStore, record: GraphRecord, values: list[Any]) -> GraphRecord:
+def keep(store: ArtifactStore, record: GraphRecord, variables: list[Any]) -> GraphRecord:
     """Store new weights of a version as the next one."""
     with shelf.draft(store) as folder:
         for name in record.files:
             if name != shelf.WEIGHTS:
                 shelf.fetch_file(store, record, name, folder)
-        write_weights(values, folder)
-        return shelf.shelve(store, record, folder)
+        weights = write_weights([w.name for w in record.weights], variables, folder)
+        return shelf.shelve(store, record, folder, record.files | {shelf.WEIGHTS: weights})
 
 
 def _until(data: Any, steps: int | None) -> Iterator[Any]:

@@ -5,7 +5,7 @@
     graphs/NAME/VERSION/record.json           what is known of it; the version counts from when it has this
                         model/saved_model.pb  the graph, without weights
                         model/assets/         files that its tables are made from
-                        weights.safetensors   its variables, by number
+                        weights.safetensors   its variables, by name
                         picture.txt           the graph as a picture needs it
                         data/                 a dataset to run it on, if it was given one
 
@@ -15,19 +15,24 @@ Every file is checked against the record when it is fetched, and the record agai
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import json
+import shutil
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaptureError, NotFound, SpecError
-from .record import FORMAT, FileInfo, GraphRecord, check_graph_name
+from ..errors import BackendError, CaptureError, NotFound, SpecError
+from . import files
+from .record import FORMAT, GraphRecord, check_graph_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..store import ArtifactStore
+    from .record import FileInfo
 
 GRAPHS = "graphs"
 RECORD = "record.json"
@@ -35,6 +40,8 @@ MODEL = "model"
 WEIGHTS = "weights.safetensors"
 PICTURE = "picture.txt"
 DATA = "data"
+_DRAFT = ".draft-"
+_DRAFT_SECONDS = 86_400
 
 
 def graph_path(name: str, *parts: str | int) -> str:
@@ -86,7 +93,7 @@ def read_record(store: ArtifactStore, name: str, version: int | None = None) -> 
 
 def read_picture(store: ArtifactStore, record: GraphRecord) -> str:
     """Give the graph as its picture needs it."""
-    return checked(store, record, PICTURE).decode("ascii")
+    return str(checked(store, record, PICTURE), "ascii")
 
 
 def rename_graph(store: ArtifactStore, old: str, new: str) -> None:
@@ -108,23 +115,15 @@ def delete_graph(store: ArtifactStore, name: str, version: int | None = None) ->
     check_graph_name(name)
     path = graph_path(name) if version is None else graph_path(name, version)
     if not store.list(path):
-        raise (
-            _unknown(store, name)
-            if version is None
-            else NotFound(f"The graph {name!r} has no version {version}.")
-        )
+        none = NotFound(f"The graph {name!r} has no version {version}.")
+        raise _unknown(store, name) if version is None else none
     if version is not None:
         store.delete(graph_path(name, version, RECORD))  # first: what is half gone does not count
     store.delete(path)
 
 
 def copy_graph(
-    source: ArtifactStore,
-    name: str,
-    target: ArtifactStore,
-    *,
-    version: int | None = None,
-    to: str = "",
+    source: ArtifactStore, name: str, target: ArtifactStore, *, version: int | None = None, to: str = ""
 ) -> list[GraphRecord]:
     """Copy all versions, or one, to another store or name, checked; gives the new records.
 
@@ -137,45 +136,77 @@ def copy_graph(
         path = graph_path(placed.name, placed.version)
         if target.has(f"{path}/{RECORD}"):
             if read_record(target, placed.name, placed.version).hash != record.hash:
-                raise SpecError(
-                    f"{target.url} has another version {placed.version} of {placed.name!r} already. "
-                    "Copy it under another name."
-                )
+                raise _another(target, placed)
         else:
+            target.delete(path)  # what a copy that was cut off has left
             with draft(target) as scratch:
                 fetch(source, record, scratch)
-                _put(target, placed, scratch)
+                if not _put(target, placed, scratch):
+                    raise _another(target, placed)
         done.append(placed)
     return done
 
 
 @contextlib.contextmanager
 def draft(store: ArtifactStore) -> Iterator[Path]:
-    """Give a folder to make a version in, beside the others where the store is a folder."""
+    """Give a folder to make a version in, beside the others where the store is a folder.
+
+    What processes that were killed have left there is removed a day later.
+    """
     place = store.local(GRAPHS)
     if place is not None:
         store.claim(GRAPHS)
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=place) as folder:
-        yield Path(folder)
-
-
-def shelve(store: ArtifactStore, record: GraphRecord, folder: Path) -> GraphRecord:
-    """Put the files of ``folder`` on the shelf as the next version of the graph; gives its record."""
-    check_graph_name(record.name)
-    files = {
-        str(path.relative_to(folder)): file_info(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    said = GraphRecord(**{**vars(record), "files": files}).sealed()
-    version = (_numbers(store, record.name) or [0])[-1] + 1
-    while not store.claim(graph_path(record.name, version)):
-        version += 1
-    placed = said.placed(record.name, version)
+        for left in place.glob(f"{_DRAFT}*"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if time.time() - left.stat().st_mtime > _DRAFT_SECONDS:
+                    shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=place))
     try:
-        _put(store, placed, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # it may have become a version
+
+
+def shelve(
+    store: ArtifactStore, record: GraphRecord, folder: Path, known: Mapping[str, FileInfo] | None = None
+) -> GraphRecord:
+    """Make the files of ``folder`` the next version of the graph; gives its record.
+
+    ``known`` is what files are that were looked at when they were written.
+    """
+    check_graph_name(record.name)
+    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    infos = {name: (known or {}).get(name) or files.info(path) for name, path in found.items()}
+    said = replace(record, files=infos).sealed()
+    version = (_numbers(store, record.name) or [0])[-1] + 1
+    while not _put(store, said.placed(record.name, version), folder):
+        version += 1
+    return said.placed(record.name, version)
+
+
+def _put(store: ArtifactStore, record: GraphRecord, folder: Path) -> bool:
+    """Give files their place; False if it is taken. A draft takes it whole, by one rename."""
+    path = graph_path(record.name, record.version)
+    drafts, target = store.local(GRAPHS), store.local(path)
+    if target is not None and folder.parent == drafts:
+        (folder / RECORD).write_text(json.dumps(record.to_dict(), indent=1, ensure_ascii=False))
+        store.claim(graph_path(record.name))
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise BackendError(f"The store could not write {target}: {error.strerror}.") from error
+        return True
+    if not store.claim(path):
+        return False
+    try:
+        store.upload(folder, path)
+        store.put_json(f"{path}/{RECORD}", record.to_dict())
     except BaseException:
-        store.delete(graph_path(placed.name, placed.version))
+        store.delete(path)
         raise
-    return placed
+    return True
 
 
 def fetch(store: ArtifactStore, record: GraphRecord, folder: Path) -> None:
@@ -193,36 +224,27 @@ def fetch_file(store: ArtifactStore, record: GraphRecord, name: str, folder: Pat
     target.write_bytes(checked(store, record, name))
 
 
-def file_info(path: Path) -> FileInfo:
-    """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        return FileInfo(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _put(store: ArtifactStore, record: GraphRecord, folder: Path) -> None:
-    path = graph_path(record.name, record.version)
-    drafts, target = store.local(GRAPHS), store.local(path)
-    if target is not None and folder.parent == drafts:  # made beside it: nothing is copied
-        store.claim(path)
-        for part in folder.iterdir():
-            part.rename(target / part.name)
-    else:
-        store.upload(folder, path)
-    store.put_json(f"{path}/{RECORD}", record.to_dict())
-
-
-def checked(store: ArtifactStore, record: GraphRecord, name: str) -> bytes:
+def checked(store: ArtifactStore, record: GraphRecord, name: str) -> memoryview:
     """Read a file of a version; `CaptureError` if it is not the one that was stored."""
     expected = record.files.get(name)
     if expected is None:
         raise _damaged(record, f"it has no file {name!r}")
     try:
-        data = store.get(graph_path(record.name, record.version, name))
+        data, found = _read(store, graph_path(record.name, record.version, name), expected.size)
     except NotFound as missing:
         raise _damaged(record, f"its file {name!r} is missing") from missing
-    if len(data) != expected.size or hashlib.sha256(data).hexdigest() != expected.sha256:
+    if found != expected:
         raise _damaged(record, f"its file {name!r} is not the one that was stored")
     return data
+
+
+def _read(store: ArtifactStore, path: str, size: int) -> tuple[memoryview, FileInfo]:
+    place = store.local(path)
+    if place is not None:
+        with contextlib.suppress(OSError):  # the store says what it was
+            return files.read(place, size)
+    content = store.get(path)
+    return memoryview(content), files.info(content)
 
 
 def _parsed(data: bytes, name: str, version: int) -> GraphRecord:
@@ -252,6 +274,13 @@ def _parsed(data: bytes, name: str, version: int) -> GraphRecord:
 def _numbers(store: ArtifactStore, name: str) -> list[int]:
     found = (text for text in store.list(graph_path(name)) if text.isascii() and text.isdigit())
     return sorted(number for number in map(int, found) if number > 0)
+
+
+def _another(store: ArtifactStore, record: GraphRecord) -> SpecError:
+    return SpecError(
+        f"{store.url} has another version {record.version} of {record.name!r} already. "
+        "Copy it under another name."
+    )
 
 
 def _damaged(record: GraphRecord, why: str) -> CaptureError:

@@ -6,12 +6,14 @@ The graph of a dataset and its structure are stored as TensorFlow's own messages
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy
 import tensorflow as tf
-from safetensors.numpy import save_file
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import ops
@@ -19,9 +21,10 @@ from tensorflow.python.saved_model import builder_impl, nested_structure_coder
 from tensorflow.python.saved_model.save import _build_meta_graph
 
 from ..capture.data import pin_seeds
+from ..capture.tensors import TYPE_NAMES
 from ..errors import CaptureError
 from ..parallel import picture
-from . import safety
+from . import files, safety
 from .record import TensorInfo
 from .shelf import DATA, MODEL, PICTURE, WEIGHTS
 
@@ -29,13 +32,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .record import FileInfo
     from .recording import Recorded
 
 GRAPH_FILE, SPEC_FILE = "dataset.pb", "spec.pb"
+_LINE = 64
 
 
-def write(recorded: Recorded, folder: Path) -> None:
-    """Write graph, weights and picture into ``folder``."""
+def write(recorded: Recorded, folder: Path) -> dict[str, FileInfo]:
+    """Write graph, picture and, beside them, weights into ``folder``; say what is known of the files."""
+    with ThreadPoolExecutor(1) as beside:
+        weights = beside.submit(write_weights, recorded.names, recorded.weights, folder)
+        _write_graph(recorded, folder / MODEL)
+        (folder / PICTURE).write_text(picture.pack(recorded.concrete.graph))
+        return {WEIGHTS: weights.result()}
+
+
+def _write_graph(recorded: Recorded, folder: Path) -> None:
     holder = tf.Module()
     holder.call = recorded.concrete  # not the function, which would be traced anew, without its collectives
     holder.weights = recorded.weights
@@ -48,28 +61,49 @@ def write(recorded: Recorded, folder: Path) -> None:
     # What tf.saved_model.save does, less the weights, which it always writes too (TensorFlow 2.21).
     with quiet():
         _, graph, _, assets, _, _ = _build_meta_graph(holder, None, options, model.meta_graphs.add())
-    builder_impl.copy_assets_to_destination_dir(assets.asset_filename_map, str(folder / MODEL))
-    (folder / MODEL).mkdir(exist_ok=True)
-    (folder / MODEL / "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
+    builder_impl.copy_assets_to_destination_dir(assets.asset_filename_map, str(folder))
+    folder.mkdir(exist_ok=True)
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
     ops.dismantle_graph(graph)
     kept = safety.count(model.meta_graphs[0].graph_def)
     if recorded.collectives and not any(op.startswith("Collective") for op in kept):
         raise CaptureError(
             "TensorFlow left the collectives out of the graph, so it cannot train on replicas."
         )
-    write_weights([v.numpy() for v in recorded.weights], folder)
-    (folder / PICTURE).write_text(picture.pack(recorded.concrete.graph))
 
 
-def write_weights(values: list[Any], folder: Path) -> None:
-    """Write values by number, as bytes; types and shapes are in the record."""
-    for value in values:
+def write_weights(names: list[str], variables: list[Any], folder: Path) -> FileInfo:
+    """Write the values of variables as a safetensors file, straight from their memory; say what it is.
+
+    Values of whole cache lines come first: each of them then lies where TensorFlow takes it without a copy.
+    """
+    values = {key: numpy.asarray(v.read_value()) for key, v in zip(keys(names), variables, strict=True)}
+    header, end = {}, 0
+    for key, value in sorted(values.items(), key=lambda item: item[1].nbytes % _LINE != 0):
         if value.dtype.kind in "OSU":
-            raise CaptureError("A variable holds texts, which cannot be stored. Use a lookup table instead.")
-    save_file(
-        {str(i): numpy.ascontiguousarray(v).reshape(-1).view("u1") for i, v in enumerate(values)},
-        str(folder / WEIGHTS),
-    )
+            raise CaptureError(
+                f"The variable {key!r} holds texts, which cannot be stored. Use a lookup table instead."
+            )
+        header[key] = _entry(value) | {"data_offsets": [end, end + value.nbytes]}
+        end += value.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(len(text) + 8) % _LINE)
+    parts = [values[key].reshape(-1).view("u1").data for key in header]
+    return files.write(folder / WEIGHTS, [len(text).to_bytes(8, "little"), text, *parts])
+
+
+def keys(names: list[str]) -> list[str]:
+    """Give what the weights are called in their file: their names, with a number where some are alike."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name} ({n})" for n in itertools.count(2))
+        found[next(key for key in itertools.chain([name], numbered) if key not in found)] = None
+    return list(found)
+
+
+def _entry(value: Any) -> dict[str, Any]:
+    known = TYPE_NAMES.get(value.dtype.name)
+    return {"dtype": known or "U8", "shape": list(value.shape) if known else [value.nbytes]}
 
 
 def write_data(dataset: Any, folder: Path) -> dict[str, int]:

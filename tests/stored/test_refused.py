@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import jupyter_kf as kf
 from jupyter_kf.store import ArtifactStore
-from jupyter_kf.stored import shelf
+from jupyter_kf.stored import files, shelf
 from jupyter_kf.stored.loading import load_data
 from jupyter_kf.stored.record import GraphRecord, TensorInfo
 
@@ -145,8 +145,8 @@ def rewritten(change: Any) -> None:
     change(proto)
     (path / "model/saved_model.pb").write_bytes(proto.SerializeToString())
     record = GraphRecord.from_dict(json.loads((path / "record.json").read_text()))
-    files = record.files | {"model/saved_model.pb": shelf.file_info(path / "model/saved_model.pb")}
-    (path / "record.json").write_text(json.dumps(replace(record, files=files).sealed().to_dict()))
+    changed = record.files | {"model/saved_model.pb": files.info(path / "model/saved_model.pb")}
+    (path / "record.json").write_text(json.dumps(replace(record, files=changed).sealed().to_dict()))
 
 
 def test_what_would_run_while_it_is_loaded_is_found(tmp_path: Path) -> None:
@@ -222,8 +222,8 @@ def test_what_is_no_graph_gives_one_error(content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(kf.CaptureError, match="is not the one that was stored"):
         kf.load_graph("graph")
-    files = shelf.read_record(ArtifactStore(), "graph").files
-    edited(files=files | {"model/saved_model.pb": shelf.file_info(path)})
+    known = shelf.read_record(ArtifactStore(), "graph").files
+    edited(files=known | {"model/saved_model.pb": files.info(path)})
     with pytest.raises(kf.CaptureError, match=r"damaged|cannot be loaded"):
         kf.load_graph("graph")
 

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import safetensors.tensorflow
 import tensorflow as tf
 
 import jupyter_kf as kf
+from jupyter_kf.stored.writing import keys
 from tests.gang.compare import BAR, difference
 from tests.stored.families import FUNCTIONS, LAYERS
 
@@ -43,3 +45,55 @@ def test_functions(name: str) -> None:
     what, x = FUNCTIONS[name]
     kf.save_graph(name, what, x)
     same(kf.load_graph(name)(x), tf.function(what)(tf.constant(x)))
+
+
+class Several(tf.Module):
+    """Weights of many types and sizes, two of them of one name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = tf.Variable(tf.random.stateless_normal((16, 4), (1, 2)))
+        self.odd = tf.Variable([True, False, True])
+        self.scalar = tf.Variable(7, dtype=tf.int64)
+        self.half = tf.Variable(tf.ones(5, tf.bfloat16))
+        self.empty = tf.Variable(tf.zeros((0, 3)))
+        self.pair = [tf.Variable(1.0 + 2.0j, dtype=tf.complex128), tf.Variable(tf.ones(3))]
+
+    def __call__(self, x: Any) -> Any:
+        parts = [self.w, self.odd, self.scalar, self.half, self.empty, *self.pair]
+        return x, [tf.identity(part) for part in parts]
+
+
+def test_weights_stand_under_their_names_in_a_file_that_others_read() -> None:
+    module = Several()
+    graph = kf.save_graph("several", module, np.ones(2, "float32"))
+    same(kf.load_graph("several")(np.ones(2, "float32"))[1], module(1.0)[1])
+    place = graph.store.local("graphs/several/1/weights.safetensors")
+    found = safetensors.tensorflow.load_file(str(place))
+    assert found.keys() == {w.name for w in graph.record.weights}
+    np.testing.assert_array_equal(found["w"], module.w)
+    np.testing.assert_array_equal(found["odd"], module.odd)
+    assert found["scalar"].shape == () and found["half"].dtype == tf.bfloat16
+
+
+def test_weights_that_were_loaded_are_changed_here_alone() -> None:
+    made = tf.Variable(tf.ones(64))
+
+    def step() -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(made**2)
+        made.assign_sub(0.25 * tape.gradient(loss, made))
+        return loss
+
+    graph = kf.save_graph("step", tf.function(step, input_signature=[]))
+    loaded = kf.load_graph("step")
+    assert [float(loaded()) for _ in range(3)] == [64.0, 16.0, 4.0]
+    np.testing.assert_array_equal(next(iter(graph.weights().values())), np.ones(64))
+    assert float(kf.load_graph("step")()) == 64.0
+
+
+def test_weights_of_one_name_have_keys_of_their_own() -> None:
+    assert keys(["a", "a", "a (2)", "b", "a"]) == ["a", "a (2)", "a (2) (2)", "b", "a (3)"]
+    one, two = tf.Variable(1.0, name="v"), tf.Variable(2.0, name="v")
+    kf.save_graph("pair", tf.function(lambda x: (one * x, two * x)), np.float32(1))
+    assert [float(v) for v in kf.load_graph("pair")(np.float32(1))] == [1.0, 2.0]
