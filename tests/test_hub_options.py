@@ -122,7 +122,10 @@ def test_what_kubespawner_lets_through_is_refused(options):
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("250m", 0.25), ("2", 2), (3, 3), ("1Gi", 1 << 30), ("1G", 1e9), ("4Ki", 4096), ("0", 0)],
+    [
+        *[("250m", 0.25), ("2", 2), (3, 3), ("1Gi", 1 << 30), ("1G", 1e9), ("4Ki", 4096), ("0", 0)],
+        *[("2E", 2e18), ("1Ei", 1 << 60), ("500u", 5e-4), ("1e3", 1000)],
+    ],
 )
 def test_amounts_are_read_as_kubernetes_writes_them(text, amount):
     assert holdings.quantity(text) == amount
@@ -130,13 +133,14 @@ def test_amounts_are_read_as_kubernetes_writes_them(text, amount):
 
 def pod(phase="Running", init=(), **asked):
     containers = [{"resources": {"requests": asked}}, {"resources": {}}, {}]
-    first = [{"resources": {"limits": each}} for each in init]
+    first = [{"restartPolicy": each.pop("again", ""), "resources": {"limits": each}} for each in init]
     return {"spec": {"containers": containers, "initContainers": first}, "status": {"phase": phase}}
 
 
 def test_what_a_pod_holds():
     assert holdings.request(pod(cpu="2", memory="1Gi")) == {"cpu": 2, "memory": 1 << 30}
     assert holdings.request(pod(cpu="1", init=[{"cpu": "3"}]))["cpu"] == 3
+    assert holdings.request(pod(cpu="1", init=[{"cpu": "3", "again": "Always"}]))["cpu"] == 4
     assert holdings.request(pod("Succeeded", cpu="1")) == {}
 
 
@@ -153,8 +157,8 @@ GPU = {"nvidia.com/gpu": "4"}
             "You hold 4 nvidia",
         ),
         ({}, [pod(cpu="3")], Allowance(cpu=4), "You may hold 4 cpu at once"),
-        ({}, [pod(memory="5Gi")], Allowance(memory=8 << 30), "You hold 5 GiB of memory in 1 pods"),
-        ({}, [pod(cpu="1"), pod(cpu="1")], Allowance(pods=2), "You may have 2 pods at once"),
+        ({}, [pod(memory="5Gi")], Allowance(memory=8 << 30), "You hold 5 GiB of memory in 1 pod"),
+        ({}, [pod(cpu="1"), pod()], Allowance(pods=2), "You may have 2 pods at once, .* and have 2"),
     ],
 )
 def test_more_than_a_user_may_hold_is_refused(options, pods, allowed, said):

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .options import Choice
 
 _SUFFIXES = {
-    **{"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15},
-    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50},
+    **{"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0},
+    **{"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18},
+    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60},
 }
 _GIB = 1 << 30
 
@@ -27,20 +28,27 @@ _GIB = 1 << 30
 def quantity(text: str | int | float) -> float:
     """Read an amount as Kubernetes writes it."""
     text = str(text)
-    digits = text.rstrip("mkKMGTPi")
+    digits = text.rstrip("numkKMGTPEi")
     return float(digits) * _SUFFIXES[text[len(digits) :]]
 
 
 def request(pod: dict[str, Any]) -> Counter[str]:
     """What the scheduler sets aside for a pod; a finished one holds nothing."""
-    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+    if is_finished(pod):
         return Counter()
     spec, total = pod["spec"], Counter[str]()
-    for container in spec.get("containers") or []:
+    first = spec.get("initContainers") or []
+    beside = [each for each in first if each.get("restartPolicy") == "Always"]  # which never end
+    for container in [*(spec.get("containers") or []), *beside]:
         total.update(_requests(container))
-    for container in spec.get("initContainers") or []:
+    for container in first:
         total |= _requests(container)  # they run before the others, so the larger counts
     return total
+
+
+def is_finished(pod: dict[str, Any]) -> bool:
+    """Whether a pod has ended and only its record is there."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _requests(container: dict[str, Any]) -> Counter[str]:
@@ -51,8 +59,8 @@ def _requests(container: dict[str, Any]) -> Counter[str]:
 
 def check(choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance) -> None:
     """Raise `SpecError` if the choice and the pods there are more than a user may hold."""
-    requests = [each for pod in pods if (each := request(pod))]
-    held = sum(requests, Counter[str]())
+    there = [pod for pod in pods if not is_finished(pod)]
+    held = sum(map(request, there), Counter[str]())
     offer = choice.offer
     wants: dict[str, float] = {"cpu": offer.cpu or 0, "memory": offer.memory or 0}
     if offer.accelerator and offer.accelerator.resource:
@@ -62,11 +70,18 @@ def check(choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance) ->
         if most is not None and wants.get(name, 0) and held[name] + wants[name] > most:
             raise SpecError(
                 f"You may hold {_amount(name, most)} at once, servers and jobs together. You hold "
-                f"{_amount(name, held[name])} in {len(requests)} pods, and this asks for "
+                f"{_amount(name, held[name])} in {_pods(len(there))}, and this asks for "
                 f"{_amount(name, wants[name])} more. Stop a server or cancel a job, or choose less."
             )
-    if allowed.pods is not None and len(requests) >= allowed.pods:
-        raise SpecError(f"You may have {allowed.pods} pods at once, servers and jobs together.")
+    if allowed.pods is not None and len(there) >= allowed.pods:
+        raise SpecError(
+            f"You may have {_pods(allowed.pods)} at once, servers and jobs together, and have {len(there)}. "
+            "Stop a server or cancel a job first."
+        )
+
+
+def _pods(number: int) -> str:
+    return f"{number} pod{'s' if number != 1 else ''}"
 
 
 def _amount(name: str, number: float) -> str:

@@ -1,4 +1,4 @@
-"""The documentation says what is so: everything a user can type, set, call or read is in it, and its snippets run."""
+"""The documentation says what is so: everything a user can type, set, call or read is in it, and leads somewhere."""
 
 from __future__ import annotations
 
@@ -9,29 +9,21 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from IPython.core.inputtransformer2 import TransformerManager
 
 import jupyter_kf as kf
+from tests.snippets import DOCS, ROOT, WRITTEN
 from tests.warmth import place, warm_place
-
-from .conftest import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["place", "warm_place"]
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted(p for p in [*DOCS.rglob("*.md"), ROOT / "README.md"] if "_build" not in p.parts)
-WRITTEN = [p for p in PAGES if p.parent.name != "reference"]
-# Pages that are one program, from top to bottom; of the others, each snippet needs what a reader has.
-PROGRAMS = ["tutorial.md", "howto/laptop.md"]
 SOURCE = "\n".join(p.read_text() for p in sorted((ROOT / "jupyter_kf").rglob("*.py")))
 
 
@@ -43,17 +35,6 @@ def pages() -> Iterator[dict[str, str]]:
         import reference
 
         yield reference.pages()
-
-
-def snippets(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.M | re.S)
-    return [inspect.cleandoc("\n" + text) if indent else text for indent, text in found]
-
-
-def cells(snippet: str) -> list[str]:
-    """A snippet as the cells it shows: each ``%%`` line begins one."""
-    return [part for part in re.split(r"(?m)^(?=%%)", snippet) if part.strip()]
 
 
 def name_of(page: Path) -> str:
@@ -167,57 +148,6 @@ def test_troubleshooting_shows_messages_as_they_are() -> None:
     for message in shown:
         exact = any(pattern.search(message) for pattern in known if len(pattern.pattern) > 24)
         assert exact or any(message in part for part in parts), f"no code says {message!r}"
-
-
-@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
-def test_snippets_can_be_read(page: Path) -> None:
-    from jupyter_kf.magics import KFMagics
-
-    for snippet in snippets(page, "python"):
-        for cell in cells(snippet):
-            ast.parse(TransformerManager().transform_cell(cell))
-            if found := re.match(r"%%kf(.*)", cell):
-                KFMagics.kf_cell.parser.parse_args(found[1].partition("#")[0].split())
-                ast.parse(cell.partition("\n")[2])
-            for kind, trait in re.findall(r"^c\.(\w+)\.(\w+) =", cell, re.M):
-                assert trait in _traits(kind), cell
-    for snippet in snippets(page, "json"):
-        json.loads(snippet)
-    for snippet in snippets(page, "yaml"):
-        _check_catalogue(yaml.safe_load(snippet))
-    for snippet in snippets(page, "console"):
-        for target in re.findall(r"^\$ make ([a-z-]+)", snippet, re.M):
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
-
-
-def _traits(kind: str) -> Any:
-    from jupyterhub.app import JupyterHub
-
-    from jupyter_kf.hub.spawner import KFSpawner
-
-    return {"KFSpawner": KFSpawner, "JupyterHub": JupyterHub}[kind].class_traits(config=True)
-
-
-def _check_catalogue(data: dict[str, Any]) -> None:
-    import jsonschema
-
-    schema = json.loads((ROOT / "jupyter_kf/hub/profiles.schema.json").read_text())
-    jsonschema.validate(data, schema)
-
-
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("page", PROGRAMS)
-def test_a_page_that_is_a_program_runs(page: str, tmp_path: Path) -> None:
-    kernel = Kernel(str(tmp_path))
-    try:
-        for cell in (cell for snippet in snippets(DOCS / page, "python") for cell in cells(snippet)):
-            reply = kernel.run(cell)
-            if "# refused" in cell:
-                assert "is an open file" in reply.evalue or "is an open file" in reply.stderr, reply
-            else:
-                assert reply.status == "ok", f"{cell}\n{reply.evalue}"
-    finally:
-        kernel.close()
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)

@@ -80,7 +80,7 @@ def test_what_is_over_the_quota_is_refused_in_words(page: Page, hub: str) -> Non
     expect(page.locator("body")).to_contain_text(
         "You may hold 4 nvidia.com/gpu at once, servers and jobs together."
     )
-    expect(page.locator("body")).to_contain_text("You hold 3 nvidia.com/gpu in 1 pods")
+    expect(page.locator("body")).to_contain_text("You hold 3 nvidia.com/gpu in 1 pod")
     page.goto(f"{hub}/spawn")
     expect(page.get_by_label("NVIDIA GPU")).to_be_checked()
     expect(card(page, "gpu").get_by_label("How many")).to_have_value("2")
