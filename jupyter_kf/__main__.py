@@ -1,13 +1,14 @@
 """``python -m jupyter_kf run-graph NAME``: run a stored graph without a notebook.
 
 What a schedule starts, and a panel without a kernel may. Says what became of it in a line; ends with 0, 1
-when the job failed, or 2 when the request was wrong. Loads no TensorFlow unless the data is a dataset of
-TensorFlow.
+when the job failed, 2 when the request was wrong, or 130 when it was interrupted. Loads
+no TensorFlow unless the data is a dataset of TensorFlow.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from .timetable import SCHEDULE_LABEL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_INTERRUPTED = 128 + signal.SIGINT
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; gives the exit code."""
@@ -37,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     except JupyterKFError as error:
         print(f"jupyter_kf: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # nothing was sent out yet
+        return _INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--batch-size", type=int, default=32, help="rows of a batch of an .npz")
     command.add_argument(
+        "--checkpoint", metavar="TIME", help="how often training is kept to go on from after a loss: 60s, 5m"
+    )
+    command.add_argument(
         "--allow", action="append", default=[], metavar="OPERATION", help="agree to an operation"
     )
     command.add_argument("--job-name", default="", help="the job's name")
@@ -73,7 +81,9 @@ def run(asked: argparse.Namespace) -> int:
         raise SpecError("A forward graph runs here on one worker; Executor.map computes it on several.")
     request = GraphRun(record.name, record.version, steps=asked.steps, allow=tuple(asked.allow))
     labels = {SCHEDULE_LABEL: asked.schedule} if asked.schedule else {}
-    options = Options(asked.workers, asked.profile, asked.job_name, labels=labels)
+    options = Options(
+        asked.workers, asked.profile, asked.job_name, checkpoint=asked.checkpoint, labels=labels
+    )
     data = _data(record, asked.data, asked.batch_size) if asked.data else None
     job = submit_graph(backend.store, request, options, backend, data)
     print(f"{record.name} {record.version}: job {job.name}", flush=True)
@@ -82,13 +92,50 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _wait(job: Job) -> int:
-    for item in job.stream():
-        if item is not None and (text := as_text([item])):
-            print(text, end="", flush=True)
+    """Follow the job to its end; an interrupt lets it stop after its step, a second or SIGTERM ends it."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        if not _follow(job):
+            return _INTERRUPTED
+        return _tell(job)
+    except SystemExit:
+        job.cancel()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _follow(job: Job) -> bool:
+    """Show what rank 0 prints until the end; False if it was cancelled here."""
+    stream, asked = job.stream(), False
+    while True:
+        try:
+            for item in stream:
+                if item is not None and (text := as_text([item])):
+                    print(text, end="", flush=True)
+            return True
+        except KeyboardInterrupt:
+            if asked:
+                job.cancel()
+                print(f"jupyter_kf: {job.name} was cancelled.", file=sys.stderr)
+                return False
+            asked = True
+            print("jupyter_kf: it stops after this step; once more cancels it.", file=sys.stderr)
+            job.interrupt()
+
+
+def _tell(job: Job) -> int:
     try:
         result = job.result()
     except JupyterKFError:
         raise
+    except KeyboardInterrupt as stopped:
+        print(f"jupyter_kf: {job.name} was {stopped or 'interrupted'}.", file=sys.stderr)
+        return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever the graph raised is told in a line
         print(f"jupyter_kf: the job {job.name!r} failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -23,6 +23,7 @@ from .profiles import find
 from .spec import JobSpec, Resources
 from .store import PAYLOAD, SPEC, job_path
 from .stored import shelf
+from .stored.fitting import check_taken_up
 from .stored.record import GraphRun
 
 if TYPE_CHECKING:
@@ -150,18 +151,30 @@ class Executor:
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for the jobs of this executor, or cancel them; their records stay until `Job.delete`."""
+        if cancel_futures:
+            self._each(Job.cancel)
+        elif wait:
+            self._each(Job.wait)
+
+    def _each(self, what: Callable[[Job], object]) -> None:
         for job in self._jobs:
             with contextlib.suppress(NotFound):
-                if cancel_futures:
-                    job.cancel()
-                elif wait:
-                    job.wait()
+                what(job)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for the jobs. An interrupt lets them stop after their step, a second one cancels them."""
+        stopped = kind is KeyboardInterrupt
+        if stopped:
+            self._each(Job.interrupt)
+        try:
+            self.shutdown()
+        except KeyboardInterrupt:
+            self._each(Job.cancel if stopped else Job.interrupt)
+            self.shutdown()
+            raise
 
 
 def submit_cell(cell: Cell, options: Options, namespace: dict[str, Any], backend: Backend) -> Job:
@@ -184,6 +197,8 @@ def submit_graph(
             f"The graph {record.name!r} has no dataset: give one, or store one with it: "
             "kf.save_graph(..., data=dataset)."
         )
+    if options.checkpoint is not None:
+        check_taken_up(record)
     if store.url != backend.store.url:
         shelf.copy_graph(store, record.name, backend.store, version=record.version)
     spec = options.spec(record.name)

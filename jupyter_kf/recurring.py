@@ -79,14 +79,14 @@ class Schedule:
 def plan(record: GraphRecord, cron: str, options: dict[str, Any]) -> ScheduleSpec:
     """Make the specification of a graph's schedule; `SpecError` for what no run could do.
 
-    ``options`` are fields of `ScheduleSpec`, and ``steps``, ``data``, ``batch_size`` and ``allow`` of a run;
-    None stands for what is usual.
+    ``options`` are fields of `ScheduleSpec`, and ``steps``, ``data``, ``batch_size``, ``checkpoint`` and
+    ``allow`` of a run; None stands for what is usual.
     """
     given = {key: value for key, value in options.items() if value is not None}
     if given.get("data") and Path(given["data"]).exists():
         given["data"] = Path(given["data"]).resolve()  # runs begin in another folder
     words: list[str] = []
-    for key in ("steps", "data", "batch_size"):
+    for key in ("steps", "data", "batch_size", "checkpoint"):
         if given.get(key):
             words += [f"--{key.replace('_', '-')}", str(given[key])]
         given.pop(key, None)

@@ -1,14 +1,16 @@
 """A forward graph over the batches of a dataset: one job a shard, outputs in order, lost shards again.
 
 Shard ``i`` of ``n`` computes the batches ``i``, ``i + n`` and so on, so the length of the dataset need not be
-known. An error of the graph itself is raised; a replica that was lost is not the graph's fault.
+known. An error of the graph itself is raised; a replica that was lost is not the graph's fault. Whoever stops
+reading, or is interrupted, ends the shards that still run.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .errors import JobFailed, SpecError
+from .errors import JobFailed, NotFound, SpecError
 from .stored.record import GraphKind, GraphRun
 
 if TYPE_CHECKING:
@@ -32,16 +34,22 @@ def outputs(
     runs = [
         GraphRun(graph.name, graph.version, allow=graph.allow, shard=i, shards=count) for i in range(count)
     ]
-    jobs = [start(graph, run, data) for run in runs]
-    return _in_order([_Shard(start, graph, run, data, job) for run, job in zip(runs, jobs, strict=True)])
+    parts: list[_Shard] = []
+    try:
+        for run in runs:
+            parts.append(_Shard(start, graph, run, data))
+    except BaseException:
+        _end(parts)
+        raise
+    return _in_order(parts)
 
 
 class _Shard:
     """One shard, and how to begin it again."""
 
-    def __init__(self, start: Callable[..., Job], graph: Graph, run: GraphRun, data: Any, job: Job) -> None:
+    def __init__(self, start: Callable[..., Job], graph: Graph, run: GraphRun, data: Any) -> None:
         self._start = start, graph, run, data
-        self.job = job
+        self.job = start(graph, run, data)
         self._result: list[Any] | None = None
 
     def result(self) -> list[Any]:
@@ -62,9 +70,19 @@ class _Shard:
 
 def _in_order(parts: list[_Shard]) -> Iterator[Any]:
     place = 0
-    while True:
-        part = parts[place % len(parts)].result()
-        if place // len(parts) >= len(part):
-            return
-        yield part[place // len(parts)]
-        place += 1
+    try:
+        while True:
+            part = parts[place % len(parts)].result()
+            if place // len(parts) >= len(part):
+                return
+            yield part[place // len(parts)]
+            place += 1
+    finally:
+        _end(parts)
+
+
+def _end(parts: list[_Shard]) -> None:
+    """End the shards that still run: nobody waits for them any more."""
+    for part in parts:
+        with contextlib.suppress(NotFound):
+            part.job.cancel()

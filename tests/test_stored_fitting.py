@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jupyter_kf.errors import SpecError
-from jupyter_kf.stored.fitting import check_arrays
+from jupyter_kf.stored.fitting import check_arrays, check_taken_up
 from jupyter_kf.stored.record import GraphKind, GraphRecord, TensorInfo
 
 X, Y = TensorInfo("x", "float32", (None, 8)), TensorInfo("y", "float32", (16, 1))
@@ -37,3 +39,12 @@ def test_rows_may_be_as_many_as_there_are():
 def test_what_does_not_fit_is_told(given, says):
     with pytest.raises(SpecError, match=says):
         check_arrays(RECORD, "x.npz", given)
+
+
+def test_a_training_that_draws_from_a_state_of_its_own_is_not_taken_up():
+    check_taken_up(replace(RECORD, ops={"StatelessRandomNormalV2": 1, "MatMul": 2}))
+    check_taken_up(replace(RECORD, kind=GraphKind.FORWARD, ops={"RandomUniform": 1}))
+    with pytest.raises(
+        SpecError, match=r"the graph 'ranker': it draws with RandomUniform, whose state cannot"
+    ):
+        check_taken_up(replace(RECORD, ops={"RandomUniform": 1, "TruncatedNormal": 1}))

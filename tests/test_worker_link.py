@@ -124,6 +124,25 @@ def test_an_interrupt_that_is_too_late_is_none(rank):
     assert exit_code(pid) == 0
 
 
+def test_work_that_stops_by_steps_alone_is_never_broken_off(rank, monkeypatch):
+    monkeypatch.setattr(module, "_STEP_PATIENCE", 0.0)
+
+    def work(link):
+        stop = threading.Event()
+        assert not link.by_steps(stop.set)
+        link.say("started")
+        while not stop.wait(0.01):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        assert link.by_steps(stop.set)  # it says so to whoever comes later
+        link.over()
+
+    ours, pid = rank(work)
+    ours.recv(4096)
+    ours.sendall(b'{"do": "interrupt"}\n')
+    assert exit_code(pid) == 0
+
+
 def test_a_second_interrupt_changes_nothing(rank):
     def work(link: Link) -> None:
         with pytest.raises(KeyboardInterrupt):

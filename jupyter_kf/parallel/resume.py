@@ -23,7 +23,7 @@ from tensorflow.python.checkpoint.graph_view import ObjectGraphView
 from tensorflow.python.eager import context
 
 from ..errors import JobError, SpecError
-from . import disk, report
+from . import disk, drawing, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,10 +41,6 @@ _KNOWN = (
     keras.callbacks.TensorBoard,
     keras.callbacks.TerminateOnNaN,
 )
-_RANDOM = {
-    "Multinomial", "ParameterizedTruncatedNormal", "RandomGamma", "RandomPoisson", "RandomPoissonV2",
-    "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal",
-}  # fmt: skip
 
 
 @dataclass
@@ -89,6 +85,11 @@ def use(keeper: Keeper | None) -> None:
     if keeper.saved:
         tf.random.set_seed(keeper.saved["seed"])  # what the replicas had agreed on, where nobody had seeded
     keeper.seed = context.context()._seed
+
+
+def keeper() -> Keeper | None:
+    """Who keeps the checkpoints, for training that is not Keras's."""
+    return _keeper
 
 
 def want() -> None:
@@ -202,7 +203,7 @@ def check_graph(graph: Any) -> None:
         return
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
-    if found := sorted({node.op for node in nodes} & _RANDOM):
+    if found := sorted({node.op for node in nodes} & drawing.STATEFUL):
         raise SpecError(
             f"checkpoint= does not go with the random operation {found[0]}, whose state cannot be kept. "
             "Draw with keras.random and a SeedGenerator, tf.random.Generator or tf.random.stateless_*."

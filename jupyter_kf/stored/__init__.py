@@ -13,11 +13,13 @@ module          what it has
                 ``rename_graph``, ``delete_graph``, ``copy_graph``, ``fetch`` (checked), ``shelve``
 ``files``       files and their hash in one pass: pure
 ``safety``      which operations of a graph read or write files or call Python: pure
+``fitting``     whether a run can be what is asked: pure
 ``compare``     what differs between two versions: pure
 ``handle``      `Graph`, what a user holds; `save_graph`, `load_graph`, `graphs`
 ``recording``   a function becomes a graph that trains on any number of replicas
 ``writing``     a graph becomes files
 ``loading``     files become a callable
+``course``      the steps of a training, kept and taken up
 ``running``     a `GraphRun` in a replica: training, or a forward graph over shards
 ==============  ==========================================================================================
 
@@ -30,7 +32,8 @@ For a panel or a server, without TensorFlow::
     shelf.read_picture(store, record)              # text for the graph view: zlib + base 64, as of jobs
     executor.submit_graph(store, GraphRun(name, version), executor.Options(workers), backend)   # gives a Job
     python -m jupyter_kf run-graph ranker [--version N] [--workers N] [--profile P] [--steps N]
-                                          [--data FILE] [--allow OPERATION] [--job-name J] [--detach]
+                                          [--data FILE] [--checkpoint TIME] [--allow OPERATION]
+                                          [--job-name J] [--detach]
 
 The jobs of a graph have the labels ``graph`` and ``graph-version`` in their `JobSpec`.
 """

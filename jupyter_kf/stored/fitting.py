@@ -1,10 +1,12 @@
-"""Whether arrays of a file can be what a graph takes, told before anything is sent out. Pure."""
+"""Whether a graph can be run as it is asked to be, told before anything is sent out. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..errors import SpecError
+from ..parallel import drawing
+from .record import GraphKind
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,6 +32,16 @@ def check_arrays(record: GraphRecord, place: str, arrays: tuple[Any, ...]) -> No
     if len({array.shape[0] for array in arrays}) > 1:
         rows = ", ".join(str(array.shape[0]) for array in arrays)
         raise SpecError(f"The arrays of {place} differ in the number of rows: {rows}.")
+
+
+def check_taken_up(record: GraphRecord) -> None:
+    """Raise `SpecError` if a training of the graph cannot be taken up from a checkpoint."""
+    if record.kind is GraphKind.TRAINING and (drawn := sorted(drawing.STATEFUL & record.ops.keys())):
+        raise SpecError(
+            f"checkpoint= does not go with the graph {record.name!r}: it draws with {drawn[0]}, whose state "
+            "cannot be kept. Draw with keras.random and a SeedGenerator, tf.random.Generator or "
+            "tf.random.stateless_*, and store it again."
+        )
 
 
 def _fits(info: TensorInfo, array: Any) -> bool:

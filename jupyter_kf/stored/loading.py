@@ -57,10 +57,7 @@ class Loaded:
         if len(given) != len(self._inputs):
             raise TypeError(f"{self.record.name} takes {self.record.signature}, not {len(given)} arguments.")
         tensors = [_tensor(x, spec) for x, spec in zip(given, self._inputs, strict=True)]
-        result = self._model.call(*tf.nest.pack_sequence_as(args, tensors))
-        if self.record.kind is GraphKind.TRAINING:
-            stop.check()
-        return result
+        return self._model.call(*tf.nest.pack_sequence_as(args, tensors))
 
     def values(self) -> list[Any]:
         """Give the weights as arrays, in the order of the record."""

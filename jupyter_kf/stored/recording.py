@@ -20,7 +20,7 @@ from tensorflow.python.eager.polymorphic_function import concrete_function, poly
 from tensorflow.python.trackable import resource as trackable_resource
 
 from ..errors import CaptureError
-from ..parallel import collective, hooks, sharing, stop
+from ..parallel import collective, drawing, hooks, sharing, stop
 from . import safety
 from .naming import names_of
 
@@ -34,14 +34,6 @@ _CHANGES = (
     "ResourceScatter",
     "LookupTableInsert",
     "LookupTableRemove",
-)
-_SEEDED = (
-    "RandomUniform",
-    "RandomStandardNormal",
-    "TruncatedNormal",
-    "RandomShuffle",
-    "Multinomial",
-    "RandomGamma",
 )
 
 
@@ -230,9 +222,8 @@ def _line(graph: Any, kinds: list[str]) -> str:
 def _unseeded(graph: Any) -> str:
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    return ", ".join(
-        sorted({n.op for n in nodes if n.op in _SEEDED and not n.attr["seed"].i and not n.attr["seed2"].i})
-    )
+    drawn = [n for n in nodes if n.op in drawing.STATEFUL]
+    return ", ".join(sorted({n.op for n in drawn if not n.attr["seed"].i and not n.attr["seed2"].i}))
 
 
 def _resources(concrete: Any, variables: list[tf.Variable]) -> list[Any]:

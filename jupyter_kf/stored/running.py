@@ -14,21 +14,28 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from ..errors import SpecError
-from ..parallel import agree, collective, report
+from ..parallel import agree, collective, resume, stop
 from . import loading, shelf
+from .course import Course, arguments
 from .record import GraphKind, GraphRecord, GraphRun, Trained
 from .writing import write_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..store import ArtifactStore
 
-_TOLD_EVERY_S = 0.2
+    Steady = Callable[[Callable[[], None]], bool]
 
 
-def perform(store: ArtifactStore, run: GraphRun, data: Any, job: str) -> Any:
-    """Do what was asked: give the record of the next version, or the outputs of this shard's batches."""
+def perform(
+    store: ArtifactStore, run: GraphRun, data: Any, job: str, steady: Steady = lambda stop: False
+) -> Any:
+    """Do what was asked: give the record of the next version, or the outputs of this shard's batches.
+
+    ``steady`` is told what stops a training after its step: from then on nothing else is to. It says whether
+    a stop was asked for already. What was trained until then is kept before KeyboardInterrupt is raised.
+    """
     record = shelf.read_record(store, run.name, run.version)
     graph = loading.load(store, record, run.allow)
     if data is None and record.has_data:
@@ -40,7 +47,7 @@ def perform(store: ArtifactStore, run: GraphRun, data: Any, job: str) -> Any:
         )
     if record.kind is GraphKind.FORWARD:
         return _outputs(graph, data, run)
-    return _train(store, graph, data, run, job)
+    return _train(store, graph, data, run, job, steady)
 
 
 def batches(data: Any) -> Any:
@@ -56,29 +63,33 @@ def _outputs(graph: loading.Loaded, data: Any, run: GraphRun) -> list[Any]:
     if run.shards > 1:
         data = data.shard(run.shards, run.shard)
     taken = itertools.islice(data, run.steps)
-    return [tf.nest.map_structure(_plain, graph(*_arguments(batch))) for batch in taken]
+    return [tf.nest.map_structure(_plain, graph(*arguments(batch))) for batch in taken]
 
 
 def _plain(x: Any) -> Any:
     return x.numpy() if isinstance(x, tf.Tensor) else x
 
 
-def _train(store: ArtifactStore, graph: loading.Loaded, data: Any, run: GraphRun, job: str) -> GraphRecord:
+def _train(
+    store: ArtifactStore, graph: loading.Loaded, data: Any, run: GraphRun, job: str, steady: Steady
+) -> GraphRecord:
     graph.join()
-    steps, loss, told = 0, None, 0.0
-    for batch in _until(batches(data), run.steps):
-        out = graph(*_arguments(batch))
-        steps += 1
-        if report.wanted() and time.monotonic() - told > _TOLD_EVERY_S:
-            told = time.monotonic()
-            report.progress("step", epoch=0, step=steps, values=_numbers(out))
-    if steps:
-        report.progress("epoch", epoch=0, step=steps, values=(last := _numbers(out)))
-        loss = last.get("loss")
+    if steady(stop.request):
+        stop.request()
+    course, stopped = Course(graph, resume.keeper()), False
+    try:
+        course.run(_until(batches(data), run.steps))
+    except KeyboardInterrupt:
+        stopped = True
     agree(graph.variables)
-    trained = Trained(parent=run.version, job=job, steps=steps, loss=loss)
+    trained = Trained(run.version, job, course.steps, course.numbers().get("loss"))
     record = replace(graph.record, trained=trained, created=time.time())
-    return keep(store, record, graph.variables) if run.keep and not collective.rank() else record
+    if run.keep and not collective.rank():
+        record = keep(store, record, graph.variables)
+    if stopped:
+        kept = f", which are kept as version {record.version} of {record.name!r}" if run.keep else ""
+        raise KeyboardInterrupt(f"interrupted after {course.steps} steps{kept}")
+    return record
 
 
 def keep(store: ArtifactStore, record: GraphRecord, variables: list[Any]) -> GraphRecord:
@@ -104,19 +115,3 @@ def _until(data: Any, steps: int | None) -> Iterator[Any]:
             yield batch
         if done == before:
             raise SpecError("The dataset is empty.")
-
-
-def _arguments(batch: Any) -> tuple[Any, ...]:
-    return batch if isinstance(batch, tuple) else (batch,)
-
-
-def _numbers(out: Any) -> dict[str, float]:
-    """The scalars that a step gives, by name; a single one is its loss."""
-    if isinstance(out, dict):
-        return {str(k): float(v) for k, v in out.items() if _scalar(v)}
-    found = [float(v) for v in tf.nest.flatten(out) if _scalar(v)]
-    return {"loss" if i == 0 else f"output_{i}": v for i, v in enumerate(found)}
-
-
-def _scalar(x: Any) -> bool:
-    return isinstance(x, tf.Tensor) and x.shape.rank == 0 and (x.dtype.is_floating or x.dtype.is_integer)

@@ -44,6 +44,16 @@ class Link:
         with contextlib.suppress(OSError):
             self._control.sendall(json.dumps({"said": what, "time": time.time(), **values}).encode() + b"\n")
 
+    def by_steps(self, stop: Callable[[], None]) -> bool:
+        """Have the work stopped by ``stop`` alone, between its steps. Main thread only.
+
+        Gives whether an interrupt has come already.
+        """
+        with self._killing:
+            self.stop = stop
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return self.interrupted
+
     def over(self) -> None:
         """The user's code has ended: an interrupt that comes now is too late. Main thread only."""
         with self._killing:

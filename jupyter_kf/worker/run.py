@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import JupyterKFError
+from ..parallel import report
 from ..spec import JobState
 from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
 from ..stored.record import GraphRun
@@ -80,6 +81,8 @@ def _run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Out
         arrival = unpack(folder, sys.modules["__main__"].__dict__)
     link.say("started")
     if isinstance(arrival.value["work"], GraphRun):
+        if place.rank == 0:
+            report.to(output.report)  # also where it has no peers
         finished = perform_graph(store, spec, arrival.value, output, link)
     else:
         finished = _perform(arrival.value, output, link) if joined else perform(arrival.value, output, link)
@@ -124,7 +127,7 @@ def _join(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Ou
     """Find the peers and put the hooks in place, where there are peers and the user wants them."""
     if spec.own_strategy or (place.world_size == 1 and not spec.checkpoint):
         return False
-    from ..parallel import collective, install, report, stop
+    from ..parallel import collective, install, stop
 
     collective.start(place.rank, place.addresses, timeout=place.start_timeout)
     if place.rank == 0:

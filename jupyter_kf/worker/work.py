@@ -79,7 +79,8 @@ def perform_graph(
     ambient.restore(payload["ambient"])
     output.begin()
     try:
-        return Finished(value=running.perform(store, payload["work"], payload.get("data"), spec.name))
+        data = payload.get("data")
+        return Finished(value=running.perform(store, payload["work"], data, spec.name, link.by_steps))
     except BaseException as err:  # noqa: BLE001 - an interrupt too travels back
         return Finished(error=err, frames=to_plain(err.__traceback__, __file__, skip=1))
     finally:

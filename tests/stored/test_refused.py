@@ -51,9 +51,9 @@ def words(x: Any) -> Any:
     return WORDS.read_value(), x
 
 
-def random_training(x: Any) -> Any:
+def random_training(x: Any, drawn: Any = tf.random.normal) -> Any:
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(VARIABLE * x[0]) + tf.reduce_sum(tf.random.normal((3,)))
+        loss = tf.reduce_sum(VARIABLE * x[0]) + tf.reduce_sum(tf.cast(drawn((3,)), tf.float32))
     VARIABLE.assign_sub(tape.gradient(loss, VARIABLE))
     return loss
 
@@ -67,6 +67,7 @@ def random_training(x: Any) -> Any:
         (iterates, "cannot be stored, such as an iterator"),
         (words, "holds texts"),
         (random_training, "without a seed"),
+        (lambda x: random_training(x, lambda n: tf.random.uniform(n, 0, 9, tf.int32)), "RandomUniformInt"),
         (3, "A int cannot be stored"),
     ],
 )
