@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TURNS = 9
-BATCHES, ROWS = 240, 64
+BATCHES, ROWS = 1200, 64
 
 
 def best(*works: Callable[[], Any]) -> list[float]:

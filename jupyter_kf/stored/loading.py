@@ -46,17 +46,16 @@ class Loaded:
         self.record = record
         self._model = model
         self._inputs = [
-            s for s in tf.nest.flatten(self._signature(), expand_composites=False) if s is not None
+            s for s in tf.nest.flatten(model.call.structured_input_signature) if isinstance(s, tf.TypeSpec)
         ]
 
-    def _signature(self) -> Any:
-        return self._model.call.structured_input_signature
-
     def __call__(self, *args: Any) -> Any:
-        given = tf.nest.flatten(args)
+        flat = tf.nest.flatten(args)
+        given = [x for x in flat if x is not None]
         if len(given) != len(self._inputs):
             raise TypeError(f"{self.record.name} takes {self.record.signature}, not {len(given)} arguments.")
-        tensors = [_tensor(x, spec) for x, spec in zip(given, self._inputs, strict=True)]
+        specs = iter(self._inputs)
+        tensors = [x if x is None else _tensor(x, next(specs)) for x in flat]
         return self._model.call(*tf.nest.pack_sequence_as(args, tensors))
 
     def values(self) -> list[Any]:

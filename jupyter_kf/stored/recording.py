@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras.src.backend.common.name_scope import name_scope
 from tensorflow.python.eager.polymorphic_function import concrete_function, polymorphic_function
 from tensorflow.python.trackable import resource as trackable_resource
+from tensorflow.python.trackable.base import Trackable
 
 from ..errors import CaptureError
 from ..parallel import collective, drawing, hooks, sharing, stop
@@ -243,7 +244,18 @@ def _resources(concrete: Any, variables: list[tf.Variable]) -> list[Any]:
             "The graph uses something inside TensorFlow's runtime that cannot be stored, such as an iterator "
             "or a queue. Pass what comes out of it as an argument instead."
         )
-    return [owners[id(t)] for t in held]
+    found = [owners[id(t)] for t in held]
+    if filled := sorted({type(o).__name__ for o in found if _has_content(o)}):
+        raise CaptureError(
+            f"The graph uses a {' and a '.join(filled)}, whose content is in no variable and would be lost. "
+            "Use tf.lookup.StaticHashTable, or a variable."
+        )
+    return found
+
+
+def _has_content(resource: Any) -> bool:
+    """Whether TensorFlow would write its content into a checkpoint, as that of a table that changes."""
+    return type(resource)._serialize_to_tensors is not Trackable._serialize_to_tensors
 
 
 def _has_handle(resource: Any) -> bool:

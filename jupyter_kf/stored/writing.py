@@ -140,24 +140,19 @@ def _shape(shape: Any) -> tuple[int | None, ...] | None:
 
 
 def inputs_of(concrete: Any) -> tuple[TensorInfo, ...]:
-    """Describe what a traced function takes, in the order of the call."""
-    args, kwargs = concrete.structured_input_signature
-    specs = [s for s in tf.nest.flatten((args, kwargs), expand_composites=True) if s is not None]
+    """Describe what a traced function takes, in the order of the call; Python values are a part of it."""
+    found = tf.nest.flatten(concrete.structured_input_signature, expand_composites=True)
+    specs = [s for s in found if isinstance(s, tf.TypeSpec)]
     return infos([s.name or f"input_{i}" for i, s in enumerate(specs)], specs)
 
 
 def outputs_of(concrete: Any) -> tuple[TensorInfo, ...]:
     """Describe what a traced function gives, by the keys of its structure."""
     structure = concrete.structured_outputs
-    paths = [path for path, _ in _paths(structure)]
-    return infos(paths, list(tf.nest.flatten(structure, expand_composites=True)))
-
-
-def _paths(structure: Any) -> list[tuple[str, Any]]:
-    found = tf.nest.flatten(structure, expand_composites=True)
+    found = [x for x in tf.nest.flatten(structure, expand_composites=True) if x is not None]
     if isinstance(structure, dict) and len(structure) == len(found):
-        return list(zip(sorted(map(str, structure)), found, strict=True))
-    return [(f"output_{i}" if len(found) > 1 else "output", x) for i, x in enumerate(found)]
+        return infos(sorted(map(str, structure)), found)
+    return infos([f"output_{i}" if len(found) > 1 else "output" for i in range(len(found))], found)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,11 @@ ITERATOR = iter(tf.data.Dataset.range(3))
 WORDS = tf.Variable(["a", "b"])
 
 
+CHANGING = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, 0.0)
+DENSE = tf.lookup.experimental.DenseHashTable(tf.int64, tf.float32, 0.0, -1, -2)
+QUEUE = tf.queue.FIFOQueue(3, tf.float32)
+
+
 def changes(x: Any) -> Any:
     return VARIABLE.assign_add(x[0])
 
@@ -65,6 +70,9 @@ def random_training(x: Any, drawn: Any = tf.random.normal) -> Any:
         (numpy_python, "calls Python"),
         (changes, "computes no gradients that replicas could put together"),
         (iterates, "cannot be stored, such as an iterator"),
+        (lambda x: x + QUEUE.dequeue(), "or a queue"),
+        (lambda x: CHANGING.lookup(tf.cast(x, tf.int64)), "a MutableHashTable, whose content"),
+        (lambda x: DENSE.lookup(tf.cast(x, tf.int64)), "a DenseHashTable, whose content"),
         (words, "holds texts"),
         (random_training, "without a seed"),
         (lambda x: random_training(x, lambda n: tf.random.uniform(n, 0, 9, tf.int32)), "RandomUniformInt"),

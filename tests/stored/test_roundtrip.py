@@ -97,3 +97,28 @@ def test_weights_of_one_name_have_keys_of_their_own() -> None:
     one, two = tf.Variable(1.0, name="v"), tf.Variable(2.0, name="v")
     kf.save_graph("pair", tf.function(lambda x: (one * x, two * x)), np.float32(1))
     assert [float(v) for v in kf.load_graph("pair")(np.float32(1))] == [1.0, 2.0]
+
+
+def scaled(x: Any, factor: float = 2.0, *, training: bool = False) -> Any:
+    return x * factor * (2.0 if training else 1.0)
+
+
+def test_python_values_of_the_arguments_are_a_part_of_the_graph() -> None:
+    x = np.ones(3, "float32")
+    for number, what in enumerate((scaled, tf.function(scaled))):
+        graph = kf.save_graph(f"graph{number}", what, x)
+        assert graph.record.signature == "(x: float32[?]) -> (output: float32[?])"
+        np.testing.assert_array_equal(kf.load_graph(graph.name)(x), x * 2)
+    trace = tf.function(scaled).get_concrete_function(tf.TensorSpec((3,)), training=True)
+    kf.save_graph("trace", trace)
+    np.testing.assert_array_equal(kf.load_graph("trace")(x), x * 4)
+
+
+def test_what_is_none_stays_none() -> None:
+    x = np.ones(3, "float32")
+    kf.save_graph("optional", lambda x, mask: (x, None, {"mask": mask, "x": x}), x, None)
+    found = kf.load_graph("optional")(x, None)
+    assert found[1] is None and found[2]["mask"] is None
+    np.testing.assert_array_equal(found[2]["x"], x)
+    with pytest.raises(TypeError, match=r"optional takes \(x: float32\[\?\]\) .* not 2 arguments"):
+        kf.load_graph("optional")(x, x)
