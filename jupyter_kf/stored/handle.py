@@ -68,7 +68,9 @@ class Graph:
 
     def weights(self) -> dict[str, Any]:
         """Give the weights by name: as they are now if it was called, else as they were stored."""
-        return dict(zip((w.name for w in self.record.weights), self._values(), strict=True))
+        from .writing import keys
+
+        return dict(zip(keys([w.name for w in self.record.weights]), self._values(), strict=True))
 
     def _values(self) -> list[Any]:
         if self._loaded is not None:
@@ -100,23 +102,15 @@ class Graph:
         """Store the weights as they are now as the next version, and give it."""
         from .running import keep
 
-        record = replace(self.record, created=time.time())
+        record = replace(self.record, trained=None, created=time.time(), **_whose())
         return Graph(self.store, keep(self.store, record, self.load().variables), self.allow)
 
     def compare(self, other: Graph) -> Difference:
         """Say what ``other`` has otherwise: signature, operations, weights and their values."""
-        import numpy
-
         difference = compare(self.record, other.record)
         mine, theirs = self.weights(), other.weights()
-        values = {
-            name: float(
-                numpy.max(numpy.abs(theirs[name].astype("f8") - mine[name].astype("f8")), initial=0.0)
-            )
-            for name in mine
-            if name in theirs and mine[name].shape == theirs[name].shape
-        }
-        return replace(difference, values=values)
+        both = [n for n in mine if n in theirs and mine[n].shape == theirs[n].shape]
+        return replace(difference, values={n: _furthest(mine[n], theirs[n]) for n in both})
 
     def versions(self) -> list[GraphRecord]:
         """Give the records of all versions, the newest first."""
@@ -208,6 +202,13 @@ def save_graph(
     return Graph(place, kept, kept.asks)
 
 
+def _furthest(one: Any, other: Any) -> float:
+    import numpy
+
+    wide = "c16" if one.dtype.kind == other.dtype.kind == "c" else "f8"
+    return float(numpy.max(numpy.abs(one.astype(wide) - other.astype(wide)), initial=0.0))
+
+
 def _target(options: dict[str, Any]) -> Any:
     train = options.pop("train", None)
     optimizer, loss = options.pop("optimizer", None), options.pop("loss", None)
@@ -236,11 +237,14 @@ def _record(name: str, recorded: Recorded, what: Any) -> GraphRecord:
         ops=recorded.ops,
         collectives=recorded.collectives,
         source=_source(what),
-        notebook=os.environ.get("JPY_SESSION_NAME", ""),
-        user=os.environ.get("JUPYTERHUB_USER", ""),
         created=time.time(),
         versions=library_versions(),
+        **_whose(),
     )
+
+
+def _whose() -> dict[str, str]:
+    return {"notebook": os.environ.get("JPY_SESSION_NAME", ""), "user": os.environ.get("JUPYTERHUB_USER", "")}
 
 
 def _source(what: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import fsspec.config
 import numpy as np
 import pytest
@@ -27,12 +29,13 @@ def server(machine_can, tmp_path_factory):
 
 
 @pytest.fixture
-def bucket(server, monkeypatch, request):
+def bucket(server, monkeypatch):
     """Give a store in a bucket; each test has a part of it for itself."""
     account = {"access_key_id": s3.KEY, "secret_access_key": s3.SECRET, "region": s3.REGION}
     options = {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 1}}
     monkeypatch.setitem(fsspec.config.conf, "s3", account | options | {"endpoint": server.endpoint})
-    return lambda name: ArtifactStore(f"s3://{name}/{request.node.name}")
+    part = secrets.token_hex(4)
+    return lambda name: ArtifactStore(f"s3://{name}/{part}")
 
 
 def saved(store):
@@ -83,7 +86,11 @@ def test_a_copy_that_was_cut_off_does_not_count_and_is_made_again(bucket, tmp_pa
     np.testing.assert_array_equal(kf.load_graph("scores", store=team)(X), X * 7)
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda data: b""])
+@pytest.mark.parametrize(
+    "change",
+    [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda data: b""],
+    ids=["cut", "other", "empty"],
+)
 def test_what_changed_in_s3_gives_one_error(bucket, change):
     store = bucket("team")
     _, graph = saved(store)

@@ -257,7 +257,7 @@ def test_weights_as_they_are_now_are_kept_as_the_next_version() -> None:
     graph = kf.save_graph("graph", made, X, X[:, :1], train=True)
     graph(X, X[:, :1])
     kept = graph.keep()
-    assert kept.version == 2 and graph.version == 1
+    assert kept.version == 2 and graph.version == 1 and kept.record.trained is None
     assert any((kept.weights()[n] != kf.load_graph("graph", 1).weights()[n]).any() for n in kept.weights())
     with pytest.raises(TypeError, match="takes"):
         graph(X)

@@ -96,7 +96,13 @@ def test_weights_of_one_name_have_keys_of_their_own() -> None:
     assert keys(["a", "a", "a (2)", "b", "a"]) == ["a", "a (2)", "a (2) (2)", "b", "a (3)"]
     one, two = tf.Variable(1.0, name="v"), tf.Variable(2.0, name="v")
     kf.save_graph("pair", tf.function(lambda x: (one * x, two * x)), np.float32(1))
-    assert [float(v) for v in kf.load_graph("pair")(np.float32(1))] == [1.0, 2.0]
+    graph = kf.load_graph("pair")
+    assert [float(v) for v in graph(np.float32(1))] == [1.0, 2.0]
+    assert graph.weights() == {"v": 1.0, "v (2)": 2.0}
+    two.assign(5.0)
+    assert (
+        graph.compare(kf.save_graph("pair", lambda x: (one * x, two * x), np.float32(1))).values["v (2)"] == 3
+    )
 
 
 def scaled(x: Any, factor: float = 2.0, *, training: bool = False) -> Any:
