@@ -243,7 +243,7 @@ def _record(name: str, recorded: Recorded, what: Any) -> GraphRecord:
     )
 
 
-def _whose() -> dict[str, str]:
+def _whose() -> dict[str, Any]:
     return {"notebook": os.environ.get("JPY_SESSION_NAME", ""), "user": os.environ.get("JUPYTERHUB_USER", "")}
 
 
