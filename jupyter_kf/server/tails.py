@@ -83,8 +83,9 @@ class Tail:
                 await asyncio.sleep(0)
             self._finish()
             self._ended = {"kind": "end", "id": what.id}
-        except JupyterKFError as err:
-            self._ended = {"kind": "error", "id": what.id, "error": type(err).__name__, "message": str(err)}
+        except (JupyterKFError, OSError) as err:  # a page must hear why nothing more comes
+            said = str(err) or type(err).__name__
+            self._ended = {"kind": "error", "id": what.id, "error": type(err).__name__, "message": said}
         self._wake()
 
     async def _add(self, piece: bytes) -> None:

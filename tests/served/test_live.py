@@ -21,7 +21,7 @@ from jupyter_kf.spec import JobState, JobStatus
 from .conftest import read, read_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from .conftest import Served
 
@@ -200,6 +200,22 @@ async def test_a_job_that_is_not_there_is_an_error_of_its_subscription(served: S
     await socket.write_message('{"op": "subscribe", "id": 4, "topic": "logs", "job": "nobody"}')
     frame = check(await read_until(socket, "error"))
     assert (frame["id"], frame["error"]) == (4, "NotFound")
+
+
+async def test_a_log_that_can_no_longer_be_read_ends_its_subscription(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> AsyncIterator[bytes]:
+        yield b"the last line\n"
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(served.backend, "logs", broken)
+    socket = await served.socket()
+    await socket.write_message(json.dumps({"op": "subscribe", "id": 3, "topic": "logs", "job": "night"}))
+    assert check(await read_until(socket, "log"))["text"] == "the last line\n"
+    frame = check(await read_until(socket, "error"))
+    assert (frame["id"], frame["error"]) == (3, "OSError")
+    assert "Input/output error" in frame["message"]
 
 
 async def test_no_more_tails_than_a_page_can_use(served: Served) -> None:
