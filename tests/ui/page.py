@@ -24,7 +24,7 @@ KERNEL_READY = """() => {
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
   };
-  const late = new Promise((_, no) => setTimeout(() => no(new Error('no kernel after 40 s')), 40000));
+  const late = new Promise((_, no) => setTimeout(() => no(new Error('no kernel after 90 s')), 90000));
   return Promise.race([ready(), late]);
 }"""
 _numbers = itertools.count()
