@@ -70,6 +70,7 @@ def test_a_record_comes_back_from_json() -> None:
     sealed = RECORD.sealed()
     assert GraphRecord.from_dict(json.loads(json.dumps(sealed.to_dict()))) == sealed
     assert sealed.signature == "(x: float32[?, 6], any: string[?]) -> (output: float32[])"
+    assert repr(sealed).endswith("trained 5 steps from version 1 to a loss of 0.5 by the job night")
 
 
 def test_the_hash_is_of_all_that_is_said_but_not_of_the_place() -> None:

@@ -155,8 +155,7 @@ class Graph:
         return Graph(target, record, self.allow)
 
     def __repr__(self) -> str:
-        kind = self.record.kind.value.lower()
-        return f"{self.name} {self.version} ({kind}): {self.record.signature}"
+        return repr(self.record)
 
 
 def save_graph(

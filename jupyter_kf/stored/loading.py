@@ -28,7 +28,7 @@ from ..errors import CaptureError
 from ..parallel import collective, stop
 from . import safety, shelf
 from .record import GraphKind
-from .writing import GRAPH_FILE, SPEC_FILE, keys, quiet
+from .writing import GRAPH_FILE, SPEC_FILE, infos, keys, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -203,9 +203,16 @@ def _load(folder: Path) -> Any:
 
 
 def _tensor(x: Any, spec: Any) -> Any:
-    if tf.is_tensor(x) or not isinstance(spec, tf.TensorSpec):
+    if not isinstance(spec, tf.TensorSpec):
         return x
-    return tf.convert_to_tensor(x, spec.dtype)
+    tensor = x if tf.is_tensor(x) else tf.convert_to_tensor(x, spec.dtype)
+    if not spec.is_compatible_with(tensor):
+        raise TypeError(f"{spec.name} is to be {_words(spec)}, not {_words(tensor)}.")
+    return tensor
+
+
+def _words(tensor: Any) -> str:
+    return str(infos([""], [tensor])[0]).removeprefix(": ")
 
 
 def _first_line(error: Exception) -> str:

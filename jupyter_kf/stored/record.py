@@ -55,8 +55,12 @@ class Trained(Record):
     steps: int = 0
     loss: float | None = None
 
+    def __str__(self) -> str:
+        loss = "" if self.loss is None else f" to a loss of {self.loss:g}"
+        return f"{self.steps} steps from version {self.parent}{loss} by the job {self.job}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class GraphRecord(Record):
     """One version of a stored graph.
 
@@ -98,6 +102,10 @@ class GraphRecord(Record):
     def signature(self) -> str:
         """The call in a line."""
         return f"({', '.join(map(str, self.inputs))}) -> ({', '.join(map(str, self.outputs))})"
+
+    def __repr__(self) -> str:
+        trained = f", trained {self.trained}" if self.trained else ""
+        return f"{self.name} {self.version} ({self.kind.value.lower()}): {self.signature}{trained}"
 
     def digest(self) -> str:
         """The SHA-256 of everything that is said of it but where it lies."""

@@ -67,6 +67,8 @@ class Recorded:
 def record(what: Any, examples: tuple[Any, ...], target: Target | None = None) -> Recorded:
     """Trace ``what`` for arguments like ``examples``; `CaptureError` says why it cannot be stored."""
     group = Group()
+    if not examples and target is None and isinstance(what, keras.Model):
+        examples = _known_inputs(what)
     specs = tf.nest.map_structure(spec_like, examples)
     if isinstance(what, concrete_function.ConcreteFunction):
         concrete = what
@@ -113,8 +115,10 @@ def spec_like(example: Any) -> Any:
 
 def _function(what: Any, specs: tuple[Any, ...], target: Target | None) -> Any:
     if isinstance(what, keras.Model):
+        if not specs:
+            raise _no_signature(what)
         call = _training(what, target, len(specs)) if target else _forward(what)
-        return tf.function(call, input_signature=specs or None)
+        return tf.function(call, input_signature=specs)
     if target and (target.optimizer or target.loss):
         raise CaptureError("optimizer= and loss= go with a Keras model; a function has its own inside.")
     if isinstance(what, polymorphic_function.Function):
@@ -131,6 +135,13 @@ def _function(what: Any, specs: tuple[Any, ...], target: Target | None) -> Any:
     if not specs:
         raise _no_signature(what)
     return tf.function(what)
+
+
+def _known_inputs(model: Any) -> tuple[Any, ...]:
+    """What a model made of layers takes, one argument each; nothing where it does not say, or by names."""
+    if isinstance(getattr(model, "_inputs_struct", None), dict):
+        return ()
+    return tuple(tf.TensorSpec(x.shape, x.dtype) for x in getattr(model, "inputs", None) or ())
 
 
 def _forward(model: Any) -> Callable[..., Any]:

@@ -232,6 +232,10 @@ def checked(store: ArtifactStore, record: GraphRecord, name: str) -> memoryview:
     try:
         data, found = _read(store, graph_path(record.name, record.version, name), expected.size)
     except NotFound as missing:
+        if not store.has(graph_path(record.name, record.version, RECORD)):
+            raise NotFound(
+                f"The graph {record.name!r} has no version {record.version} any more."
+            ) from missing
         raise _damaged(record, f"its file {name!r} is missing") from missing
     if found != expected:
         raise _damaged(record, f"its file {name!r} is not the one that was stored")

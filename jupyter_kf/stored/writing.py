@@ -61,7 +61,7 @@ def _write_graph(recorded: Recorded, folder: Path) -> None:
     # What tf.saved_model.save does, less the weights, which it always writes too (TensorFlow 2.21).
     with quiet():
         _, graph, _, assets, _, _ = _build_meta_graph(holder, None, options, model.meta_graphs.add())
-    builder_impl.copy_assets_to_destination_dir(assets.asset_filename_map, str(folder))
+        builder_impl.copy_assets_to_destination_dir(assets.asset_filename_map, str(folder))
     folder.mkdir(exist_ok=True)
     (folder / "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
     ops.dismantle_graph(graph)

@@ -107,6 +107,11 @@ def test_a_trace_of_a_training_step_is_refused() -> None:
 def test_a_signature_is_needed() -> None:
     with pytest.raises(kf.CaptureError, match="has no signature"):
         kf.save_graph("graph", tf.function(lambda x: x))
+    silent = keras.Sequential([keras.layers.Dense(1)])
+    named = keras.Model({"x": (x := keras.Input((6,), name="x"))}, x)
+    for made, options in ((silent, {}), (named, {}), (model(), {"train": True})):
+        with pytest.raises(kf.CaptureError, match=r"Sequential|Functional has no signature: give an example"):
+            kf.save_graph("graph", made, **options)
     with pytest.raises(kf.CaptureError, match="is no tensor"):
         kf.save_graph("graph", lambda x, mode: x, X, "fast")
     with pytest.raises(kf.CaptureError, match="not compiled"):
@@ -249,6 +254,22 @@ def test_objects_that_the_graph_does_not_know_are_refused_whole() -> None:
     again = model()
     graph.restore(again)
     np.testing.assert_array_equal(again.get_weights()[0], made.get_weights()[0])
+
+
+def test_arguments_of_another_kind_are_told() -> None:
+    graph = kf.save_graph("graph", model(), X)
+    for wrong in (X[:, :3], np.ones(6, "float32"), tf.constant(X, tf.float64)):
+        with pytest.raises(TypeError, match=r"is to be float32\[\?, 6\], not float"):
+            graph(wrong)
+    assert graph(X.astype("float64")).shape == (4, 1)  # numbers, which become what it takes
+
+
+def test_a_version_that_was_deleted_is_not_called_damaged() -> None:
+    graph = kf.save_graph("graph", model(), X)
+    assert repr(graph) == "graph 1 (forward): (inputs_0: float32[?, 6]) -> (output: float32[?, 1])"
+    graph.delete()
+    with pytest.raises(kf.NotFound, match="'graph' has no version 1 any more"):
+        graph(X)
 
 
 def test_weights_as_they_are_now_are_kept_as_the_next_version() -> None:

@@ -128,3 +128,16 @@ def test_what_is_none_stays_none() -> None:
     np.testing.assert_array_equal(found[2]["x"], x)
     with pytest.raises(TypeError, match=r"optional takes \(x: float32\[\?\]\) .* not 2 arguments"):
         kf.load_graph("optional")(x, x)
+
+
+def test_a_model_made_of_layers_knows_what_it_takes() -> None:
+    one, two = keras.Input((3,)), keras.Input((2,), dtype="int32")
+    joined = keras.layers.Concatenate()([one, keras.layers.Embedding(5, 1)(two)[..., 0]])
+    model = keras.Model([one, two], keras.layers.Dense(2)(joined))
+    x = np.ones((4, 3), "float32"), np.ones((4, 2), "int32")
+    graph = kf.save_graph("model", model)
+    assert [str(t).partition(": ")[2] for t in graph.record.inputs] == ["float32[?, 3]", "int32[?, 2]"]
+    same(kf.load_graph("model")(*x), model(list(x)))
+    sequence = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    kf.save_graph("sequence", sequence)
+    same(kf.load_graph("sequence")(x[0]), sequence(x[0]))
