@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_kf.capture import Lost, LostError
+from jupyter_kf.capture.lost import message
 from jupyter_kf.capture.refusals import refusal
 
 if TYPE_CHECKING:
@@ -60,3 +61,13 @@ def test_the_error_names_each_part_once() -> None:
     error = LostError.of({"a": 1}, ["a is lost.", "a is lost."], ["b keeps its old state."])
     assert str(error) == "a is lost. b keeps its old state. Everything else is applied."
     assert (error.value, error.lost, error.stale) == ({"a": 1}, ("a is lost.",), ("b keeps its old state.",))
+
+
+def test_parts_of_one_object_that_are_lost_for_one_reason_are_told_at_once() -> None:
+    names = ("run.log", "run.logs[0]", "run.logs[1]", "other")
+    told = [message(name, "it is an open file") for name in names] + [message("run.lock", "it is held")]
+    assert LostError.of(None, told, []).lost == (
+        "run.log and 2 more of run cannot come back from the replicas: it is an open file.",
+        "other cannot come back from the replicas: it is an open file.",
+        "run.lock cannot come back from the replicas: it is held.",
+    )

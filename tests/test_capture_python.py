@@ -171,6 +171,12 @@ CASES = {
         "live and a.n == 1 and x() is a",
         "a x",
     ),
+    "weak containers": (
+        "import weakref\nclass A: pass\na, b = A(), A(); x = weakref.WeakSet([a]), weakref.WeakKeyDictionary({a: 1}), weakref.WeakValueDictionary({'a': a})",
+        "live = a in x[0] and x[1][a] == 1 and x[2]['a'] is a; x[0].add(b); x[1][b] = 2; x[2]['b'] = b",
+        "live and b in x[0] and x[1][b] == 2 and x[2]['b'] is b and x[2]['a'] is a",
+        "a b x",
+    ),
     "sentinels": (
         "import dataclasses, inspect; x = [dataclasses.MISSING, inspect.Parameter.empty, NotImplemented, ...]",
         "same = [x[0] is dataclasses.MISSING, x[1] is inspect.Parameter.empty]; x.append(x[0])",

@@ -25,9 +25,9 @@ def snapshot() -> dict[str, Any]:
 
         state["numpy"] = numpy.random.get_state()
     if "tensorflow" in sys.modules:
-        from jupyter_kf.capture import tensorflow
+        from jupyter_kf.capture import runtime
 
-        state["tensorflow"] = tensorflow.ambient_state()
+        state["tensorflow"] = runtime.snapshot()
     if "keras" in sys.modules:
         from jupyter_kf.capture import keras
 
@@ -42,9 +42,9 @@ def restore(state: dict[str, Any], *, load: bool = True, source: str = "") -> No
     case, which is no reason for a notebook to wait for it. ``source`` is that of the cell to be run.
     """
     if "tensorflow" in state and (load or "tensorflow" in sys.modules):
-        from jupyter_kf.capture import tensorflow
+        from jupyter_kf.capture import runtime
 
-        tensorflow.set_ambient_state(state["tensorflow"])
+        runtime.restore(state["tensorflow"])
     if "keras" in state and (load or "keras" in sys.modules):
         from jupyter_kf.capture import keras
 

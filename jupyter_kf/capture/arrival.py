@@ -7,7 +7,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from jupyter_kf.capture import functions, paths, payload, refusals
+from jupyter_kf.capture import functions, lost, paths, payload, refusals
 from jupyter_kf.capture.arrays import Shared
 from jupyter_kf.capture.pickling import finish, open_files, read_outcome, write_files
 from jupyter_kf.capture.snapshot import Snapshot
@@ -46,13 +46,13 @@ class Arrival:
         """
         known = {id(obj): number for number, obj in self.objects.items()}
         changes = {number: self.objects[number] for number in self._snapshot.changed()}
-        lost: dict[int, str] = {}
+        messages: dict[int, str] = {}
         keep = []
 
         def write() -> tuple[io.BytesIO, TensorWriter]:
             sink, tensors = io.BytesIO(), TensorWriter()
             shared = Shared(self.objects)
-            Pickler(sink, tensors, self.namespace, known, lost, shared).write(result, changes)
+            Pickler(sink, tensors, self.namespace, known, messages, shared).write(result, changes)
             return sink, tensors
 
         while True:
@@ -61,7 +61,7 @@ class Arrival:
                 break
             except refusals.Culprit as culprit:
                 keep.append(culprit.obj)
-                lost[id(culprit.obj)] = _lost(culprit, result)
+                messages[id(culprit.obj)] = _lost(culprit, result)
         folder.mkdir(parents=True, exist_ok=True)
         write_files(folder, payload.OUTCOME, sink, tensors)
 
@@ -81,7 +81,7 @@ def _lost(culprit: refusals.Culprit, result: object) -> str:
     bound = result.get("bound", {}) if isinstance(result, dict) else {}  # by a cell
     roots = {**bound, "the result": result}
     name = paths.path_to(culprit.obj, roots) or f"a {type(culprit.obj).__name__} of the result"
-    return f"{name} cannot come back from the replicas: {culprit.reason}."
+    return lost.message(name, culprit.reason)
 
 
 def unpack(folder: Path, namespace: dict[str, Any] | None = None) -> Arrival:

@@ -48,6 +48,9 @@ _PLAIN: dict[type, Kind | None] = {
     collections.OrderedDict: objects.OPAQUE,
     threading.local: objects.LOCAL,
     weakref.ref: objects.WEAKREF,
+    weakref.WeakSet: objects.WEAK_SET,
+    weakref.WeakKeyDictionary: objects.WEAK_DICT,
+    weakref.WeakValueDictionary: objects.WEAK_DICT,
 }
 _FUNCTION = Kind(functions.make, functions.contents, functions.fill)
 _CLASS = Kind(

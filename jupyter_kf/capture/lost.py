@@ -6,9 +6,20 @@ its work all the same, so it ends as it would have ended here; only who uses wha
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_kf.errors import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SAYS = " cannot come back from the replicas: "
+
+
+def message(name: str, reason: str) -> str:
+    """Say that what the user knows by this name is lost."""
+    return f"{name}{_SAYS}{reason}."
 
 
 class LostError(CaptureError):
@@ -24,9 +35,23 @@ class LostError(CaptureError):
     @classmethod
     def of(cls, value: Any, lost: list[str], stale: list[str]) -> LostError:
         """Give the error that names all parts, each once."""
-        error = cls(" ".join([*dict.fromkeys([*lost, *stale]), "Everything else is applied."]))
-        error.value, error.lost, error.stale = value, tuple(dict.fromkeys(lost)), tuple(stale)
+        merged = _merged(dict.fromkeys(lost))
+        error = cls(" ".join([*dict.fromkeys([*merged, *stale]), "Everything else is applied."]))
+        error.value, error.lost, error.stale = value, merged, tuple(stale)
         return error
+
+
+def _merged(messages: Iterable[str]) -> tuple[str, ...]:
+    """One message for the parts of one object that are lost for one reason; the first of them is named."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in messages:
+        name, _, reason = each.partition(_SAYS)
+        root = re.match(r"\w*", name)
+        alike.setdefault((root.group() if root else "", reason), []).append(each)
+    return tuple(
+        first if not others else first.replace(_SAYS, f" and {len(others)} more of {root}{_SAYS}", 1)
+        for (root, _), (first, *others) in alike.items()
+    )
 
 
 class Lost:

@@ -191,7 +191,25 @@ class _Gone:
     """What a dead weak reference pointed to."""
 
 
+def fill_weak_dict(obj: Any, contents: tuple[tuple[Any, ...], tuple[Any, ...]]) -> None:
+    obj.clear()
+    obj.update(zip(*contents, strict=True))
+
+
+def fill_weak_set(obj: weakref.WeakSet[Any], contents: tuple[Any, ...]) -> None:
+    obj.clear()
+    obj.update(contents)
+
+
+def weak_dict_contents(obj: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What is still alive."""
+    items = list(obj.items())
+    return tuple(key for key, _ in items), tuple(value for _, value in items)
+
+
 LOCK = Kind(lambda _: (threading.Lock, ()), nothing, no_fill, made_full=True)
 RLOCK = Kind(lambda _: (threading.RLock, ()), nothing, no_fill, made_full=True)
 LOCAL = Kind(lambda _: (threading.local, ()), local_contents, fill_local)
+WEAK_DICT = Kind(lambda obj: (type(obj), ()), weak_dict_contents, fill_weak_dict)
+WEAK_SET = Kind(lambda _: (weakref.WeakSet, ()), tuple, fill_weak_set)
 WEAKREF = Kind(lambda obj: (weak, (obj(),)), nothing, no_fill, made_full=True)

@@ -58,6 +58,10 @@ _BY_NAME = {
         "it is a trace made in this process",
         "use the tf.function from which it was made",
     ),
+    "tensorflow.python.saved_model.function_deserialization.RestoredFunction": (
+        "it was loaded from a SavedModel, and its traces are of this process",
+        "load it inside the cell",
+    ),
     "tensorflow.python.framework.ops.Graph": ("it is a graph of this process", "build it inside the cell"),
     "tensorflow.python.framework.ops.SymbolicTensor": (
         "it is a symbolic tensor, which means something only in the graph that is being traced",

@@ -2,7 +2,7 @@
 
 Loaded only when TensorFlow is. A traced ``tf.function`` is made again from its Python function with all its
 options; traces are of this process. Private names of TensorFlow are used here, in ``resources.py``,
-``data.py`` and ``held.py`` only.
+``data.py``, ``held.py`` and ``runtime.py`` only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy
 import tensorflow as tf
-from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
-from tensorflow.python.framework import config
 from tensorflow.python.trackable import data_structures
 
 from jupyter_kf.capture import arrays, keras, refusals, resources
@@ -165,46 +163,6 @@ def finish_dict_wrapper(wrapper: Any) -> None:
 
 def make_strategy(_: Any) -> tuple[Any, ...]:
     return tf.distribute.get_strategy, ()
-
-
-# ---- process-wide state
-
-
-_stand_in: int | None = None
-
-
-def let_seed_stand_for_none() -> None:
-    """The seed that all replicas have agreed on is none of the notebook's."""
-    global _stand_in
-    _stand_in = context.context()._seed
-
-
-def ambient_state() -> dict[str, Any]:
-    """How functions run, the global seed, and where TensorFlow stands in the seeds it draws from it."""
-    here = context.context()
-    optimizer = tf.config.optimizer.get_experimental_options()
-    optimizer.pop("scoped_allocator_optimization", None)  # which collectives switch on
-    seeded = here._seed is not None and here._seed != _stand_in
-    return {
-        "seed": here._seed if seeded else None,
-        "rng": here._rng.getstate() if seeded else None,
-        "eagerly": tf.config.functions_run_eagerly(),
-        "optimizer": optimizer,
-        "determinism": config.is_op_determinism_enabled(),
-    }
-
-
-def set_ambient_state(state: dict[str, Any]) -> None:
-    here = context.context()
-    tf.config.run_functions_eagerly(state["eagerly"])
-    tf.config.optimizer.set_experimental_options(state["optimizer"])
-    if state["determinism"]:
-        tf.config.experimental.enable_op_determinism()
-    if state["seed"] is not None:
-        tf.random.set_seed(state["seed"])
-        here._rng.setstate(state["rng"])
-    else:
-        here._seed = _stand_in
 
 
 VARIABLE = Kind(make_variable, variable_contents, fill_variable, made_full=True)

@@ -203,11 +203,29 @@ def _counted(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         return tf.identity(x)
 
 
+def _sent(x: tf.Tensor) -> tf.Tensor:
+    """``x`` in a type that collectives take: complex numbers as pairs, small integers as larger ones."""
+    if x.dtype in DTYPES:
+        return x
+    if x.dtype.is_complex:
+        return tf.bitcast(x, x.dtype.real_dtype)
+    if x.dtype in (tf.uint32, tf.uint64):
+        return tf.cast(x, tf.int64)
+    return tf.cast(x, tf.int32)
+
+
+def _received(x: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """The inverse of ``_sent``."""
+    return tf.bitcast(x, dtype) if dtype.is_complex else tf.cast(x, dtype)
+
+
 def add(x: Any) -> tf.Tensor:
-    """The sum of every replica's ``x`` (same shape everywhere; float or integer)."""
+    """The sum of every replica's ``x`` (same shape everywhere; numbers)."""
     x = tf.convert_to_tensor(x)
     if alone():
         return x
+    if x.dtype not in DTYPES:
+        return _received(add(_sent(x)), x.dtype)
     flat = tf.reshape(x, [-1])
     key = _key(flat, 0)
     total = tf.raw_ops.CollectiveReduceV2(
@@ -223,10 +241,12 @@ def add(x: Any) -> tf.Tensor:
 
 
 def gather(x: Any) -> tf.Tensor:
-    """Every replica's ``x`` (same shape everywhere), stacked by rank. (...) -> (size, ...)."""
+    """Every replica's ``x`` (same shape everywhere; numbers), stacked by rank. (...) -> (size, ...)."""
     x = tf.convert_to_tensor(x)
     if alone():
         return x[tf.newaxis]
+    if x.dtype not in DTYPES:
+        return _received(gather(_sent(x)), x.dtype)
     flat = tf.reshape(x, [-1])
     key = _key(flat, 1)
     size = world_size()

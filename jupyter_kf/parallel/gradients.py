@@ -108,7 +108,7 @@ def _averaged(target: Any, sources: Any, result: Any) -> Any:
 
 
 def _loss_of(target: Any) -> tf.Tensor:
-    values = [tf.reduce_mean(tf.cast(t, tf.float32)) for t in tf.nest.flatten(target)]
+    values = [tf.reduce_mean(tf.cast(tf.math.real(t), tf.float32)) for t in tf.nest.flatten(target)]
     return tf.stop_gradient(tf.add_n(values))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import os
 import threading
 import types
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,12 @@ from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
 from keras.src.callbacks.callback_list import CallbackList
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.trainers.trainer import Trainer
-from tensorflow.python.eager import context
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.framework import random_seed
 from tensorflow.python.ops import stateless_random_ops
 
 from ..errors import SpecError
 from . import (
-    agreement,
     callbacks,
     disk,
     gradients,
@@ -34,6 +32,7 @@ from . import (
     layers,
     resume,
     rows,
+    seeds,
     sharing,
     stop,
     vectorized,
@@ -78,8 +77,8 @@ def install() -> None:
     for owner, name, hook in writes.hooks():
         _replace(owner, name, hook)
     _replace(polymorphic_function.Function, "__call__", _stopping)
-    if context.context()._seed is None:
-        tf.random.set_seed(agreement.seed(int.from_bytes(os.urandom(4), "big")))
+    _replace(random_seed, "get_seed", seeds.hook)
+    seeds.agree()
 
 
 def _install_arithmetic() -> None:

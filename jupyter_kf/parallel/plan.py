@@ -17,7 +17,7 @@ from keras.src.backend import get_keras_mask, set_keras_mask
 from keras.src.backend.common.keras_tensor import any_symbolic_tensors
 from keras.src.models.functional import Functional
 
-from . import collective, report, rows, trial
+from . import report, rows, trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,22 +224,19 @@ def _join_leaves(leaves: list[Any], kinds: list[str], share: rows.Share) -> list
     for i, kind in enumerate(kinds):
         if kind == ROWS:
             groups.setdefault(leaves[i].dtype, []).append(i)
-    for dtype, where in groups.items():
-        for i, joined in zip(where, _give_all([leaves[i] for i in where], dtype, share), strict=True):
+    for where in groups.values():
+        for i, joined in zip(where, _give_all([leaves[i] for i in where], share), strict=True):
             out[i] = joined
     return out
 
 
-def _give_all(leaves: list[tf.Tensor], dtype: tf.DType, share: rows.Share) -> list[tf.Tensor]:
-    sent = dtype if dtype in collective.DTYPES else tf.int32
+def _give_all(leaves: list[tf.Tensor], share: rows.Share) -> list[tf.Tensor]:
     if len(leaves) == 1:
-        return [tf.cast(rows.give(tf.cast(leaves[0], sent), share), dtype)]
-    flat = [tf.reshape(tf.cast(x, sent), [share.count, -1]) for x in leaves]
+        return [rows.give(leaves[0], share)]
+    flat = [tf.reshape(x, [share.count, -1]) for x in leaves]
     whole = rows.give(tf.concat(flat, 1), share)
     pieces = tf.split(whole, [tf.shape(f)[1] for f in flat], axis=1, num=len(flat))
     return [
-        tf.ensure_shape(
-            tf.reshape(tf.cast(p, dtype), tf.concat([[share.rows], tf.shape(x)[1:]], 0)), [None, *x.shape[1:]]
-        )
+        tf.ensure_shape(tf.reshape(p, tf.concat([[share.rows], tf.shape(x)[1:]], 0)), [None, *x.shape[1:]])
         for p, x in zip(pieces, leaves, strict=True)
     ]

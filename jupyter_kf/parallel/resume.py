@@ -23,7 +23,7 @@ from tensorflow.python.checkpoint.graph_view import ObjectGraphView
 from tensorflow.python.eager import context
 
 from ..errors import JobError, SpecError
-from . import disk, drawing, report
+from . import disk, drawing, report, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def use(keeper: Keeper | None) -> None:
     if keeper is None:
         return
     if keeper.saved:
-        tf.random.set_seed(keeper.saved["seed"])  # what the replicas had agreed on, where nobody had seeded
+        seeds.take(keeper.saved["seed"])
     keeper.seed = context.context()._seed
 
 

@@ -124,7 +124,7 @@ def take(x: tf.Tensor, share: Share) -> tf.Tensor:
     def taken(x: tf.Tensor) -> Any:
         return _slice(x, share), lambda dy: give(dy, share) / _factor(share, dy)
 
-    return tf.custom_gradient(taken)(x) if x.dtype.is_floating else _slice(x, share)
+    return tf.custom_gradient(taken)(x) if x.dtype.is_floating or x.dtype.is_complex else _slice(x, share)
 
 
 def give(x: tf.Tensor, share: Share) -> tf.Tensor:

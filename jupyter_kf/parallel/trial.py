@@ -141,6 +141,8 @@ def _whole() -> rows.Share:
 
 def _aim(x: Any, seed: int, share: rows.Share) -> Any:
     """A scalar to differentiate: the output's rows, each with weights of its own; None: not in rows."""
+    if isinstance(x, tf.Tensor) and x.dtype.is_complex:
+        x = tf.math.real(x) + 2 * tf.math.imag(x)
     if not isinstance(x, tf.Tensor) or not x.dtype.is_floating or x.shape[:1] != (share.count,):
         return None
     weights = np.random.RandomState(seed).uniform(0.5, 1.5, (_ROWS, *x.shape[1:]))
@@ -222,6 +224,8 @@ def _kind(whole: Any, pieces: list[Any]) -> str:
 def _close(a: Any, b: Any) -> bool:
     if a.shape != b.shape:
         return False
+    if np.iscomplexobj(a):
+        return _close(a.real, b.real) and _close(a.imag, b.imag)
     if not np.issubdtype(a.dtype, np.floating):
         return bool(np.array_equal(a, b))
     loose = 2e-2 if a.dtype.itemsize < 4 else 1e-4

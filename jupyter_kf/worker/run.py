@@ -135,9 +135,9 @@ def _join(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, output: Ou
     install()
     if spec.checkpoint:
         link.keep = _keep_checkpoints(store, spec, place, output)
-    from ..capture.tensorflow import let_seed_stand_for_none
+    from ..capture import runtime
 
-    let_seed_stand_for_none()
+    runtime.let_seed_stand_for_none()
     link.stop = stop.request
     return True
 

@@ -67,6 +67,7 @@ def _items() -> list[Item]:
         )
     )
     add("Layers", "cases_layers", "batch_norm", "batch_norm_masked", "batch_norm_frozen", "norms", "noise")
+    add("Layers", "cases_numbers", "spectral_layer")
     add("Layers", "cases_layers", "augmentation", "convolutions", "recurrent", "masked_outputs", "attention")
     add(
         "Layers",
@@ -85,6 +86,7 @@ def _items() -> list[Item]:
     add("Custom loops", "cases_loops", "marked_function", "persistent", "second_derivatives", "maml")
     add("Custom loops", "cases_loops", "gradient_of_gradient", "jacobian", "saliency", "gradient_of_output")
     add("Custom loops", "cases_loops", "noise")
+    add("Custom loops", "cases_numbers", "complex_outputs")
     add(
         "Custom loops",
         "cases_loops",
