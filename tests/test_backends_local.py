@@ -83,6 +83,12 @@ async def test_a_job_larger_than_the_machine_takes_all_of_it(rig):
     assert (await rig.backend.wait("large", 30)).state is JobState.SUCCEEDED
 
 
+async def test_far_more_replicas_than_the_machine_has_room_for_are_refused(rig, monkeypatch):
+    monkeypatch.setenv("JUPYTER_KF_SLOTS", "2")
+    with pytest.raises(SpecError, match=r"1000 workers are too many .* at most 32 at once"):
+        await rig.submit("many", replicas=1000)
+
+
 async def test_several_replicas_without_tensorflow_are_refused_with_the_way_out(rig, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     await rig.submit("alone")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_kf.hub.availability import Free, free, held_by, node_of, used_by, words, workers
-from jupyter_kf.hub.offers import read
+from jupyter_kf.hub.availability import Free, Node, free, held_by, node_of, used_by, words, workers
+from jupyter_kf.hub.offers import Catalogue, read
 
 GPU = "nvidia.com/gpu"
-[GPUS, GROWS, CPU, CLAIM] = read("""\
+[GPUS, GROWS, CPU, CLAIM, PAIRS] = read("""\
 profiles:
   - name: gpu
     accelerator: {vendor: nvidia, counts: [1, 2, 4]}
@@ -19,6 +19,8 @@ profiles:
   - name: cpu
   - name: claim
     accelerator: {device_class: x}
+  - name: pairs
+    accelerator: {vendor: nvidia, counts: [2, 4]}
 """).offers
 
 
@@ -103,6 +105,34 @@ def test_workers_of_a_job_have_their_devices_on_one_node(offer, count, expected)
     assert workers(offer, count, {"a": node(4), "b": node(4)}, used_by([pod("a", 3)])) == expected
 
 
+def test_workers_of_a_slice_start_together_or_not_at_all():
+    slice_ = "  - {name: a, for: [jobs], accelerator: {vendor: google, generation: v6e, topology: 2x8}}\n"
+    [offer] = read("profiles:\n" + slice_).offers
+    labels = {
+        "cloud.google.com/gke-tpu-accelerator": "tpu-v6e-slice",
+        "cloud.google.com/gke-tpu-topology": "2x8",
+    }
+    pools = {"a0": "a", "a1": "a", "a2": "a", "a3": "a", "b0": "b", "b1": "b", "b2": "b", "b3": "b"}
+    nodes = {
+        name: Node({"google.com/tpu": 4}, labels | {"cloud.google.com/gke-nodepool": pool})
+        for name, pool in pools.items()
+    }
+    assert workers(offer, 4, nodes, {}) == (8, 8)
+    assert workers(offer, 4, nodes, {"b1": {"google.com/tpu": 4}}) == (4, 8)
+    both = {"a0": {"google.com/tpu": 4}, "b1": {"google.com/tpu": 4}}
+    assert workers(offer, 4, nodes, both) == (0, 8)
+
+
+def test_nodes_that_the_spawners_tolerations_open_count():
+    dedicated = {"key": "dedicated", "value": "user", "effect": "NoSchedule"}
+    nodes = {"a": node(taints=[dedicated])}
+    assert free(GPUS, nodes, {}).nodes == 0
+    opened, *_ = Catalogue((GPUS,)).placed({}, [dedicated]).offers
+    assert free(opened, nodes, {}).total == 4
+    elsewhere, *_ = Catalogue((GPUS,)).placed({"pool": "b"}, [dedicated]).offers
+    assert free(elsewhere, nodes, {}).total == 4, "the profile's own selector goes before the spawner's"
+
+
 def test_a_pool_that_grows_has_places_that_are_not_free_yet():
     assert workers(GROWS, 1, {}, {}) == (0, 8)
 
@@ -120,6 +150,8 @@ def test_a_pool_that_grows_has_places_that_are_not_free_yet():
         (GPUS, Free(0, 0, 2), 5, "None free; a server waits until there is one."),
         (GPUS, Free(0, 0, 0), 5, "No node has any."),
         (GROWS, Free(0, 0, 0), 5, "None free; the pool can grow to 8."),
+        (PAIRS, Free(6, 4, 2), 5, "6 free, at most 4 on one node."),
+        (PAIRS, Free(3, 1, 3), 5, "3 free, but no node has 2 of them; a server waits until one has."),
     ],
 )
 def test_it_is_said_in_words(offer, found, age, said):

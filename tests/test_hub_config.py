@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
 import yaml
-from traitlets.config import PyFileConfigLoader
+from traitlets.config import Config, PyFileConfigLoader
 
 from jupyter_kf.hub.catalogue import job_profiles
 from jupyter_kf.hub.namespaces import RIGHTS
 from jupyter_kf.hub.offers import read_file
+from jupyter_kf.hub.setup import complete
 
 KIT = Path(__file__).parents[1] / "hub_config"
 
@@ -98,6 +101,32 @@ def test_the_code_in_the_values_is_a_hubs_configuration(tmp_path):
     config = PyFileConfigLoader("config.py", str(tmp_path)).load_config()
     assert config.JupyterHub.spawner_class == "kf"
     assert [each["name"] for each in config.JupyterHub.services] == ["jupyter-kf-culler"]
+
+
+@pytest.mark.parametrize(
+    ("set_", "namespace", "expected"),
+    [
+        ("http://hub:8081", "research", "http://hub.research:8081"),
+        ("http://hub.own:8081", "research", "http://hub.own:8081"),
+        ("http://127.0.0.1:8081", "research", "http://127.0.0.1:8081"),
+        ("http://hub:8081", None, "http://hub:8081"),
+    ],
+)
+def test_servers_in_other_namespaces_find_the_hub(monkeypatch, set_, namespace, expected):
+    """The chart names the hub's Service alone, which is known in the hub's own namespace only."""
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    if namespace:
+        monkeypatch.setenv("POD_NAMESPACE", namespace)
+    config = Config(JupyterHub={"hub_connect_url": set_})
+    complete(config)
+    assert config.JupyterHub.hub_connect_url == expected
+
+
+@pytest.mark.parametrize("file", sorted((KIT / "images").glob("*/Dockerfile")), ids=lambda f: f.parent.name)
+def test_an_image_uses_no_variable_of_its_base(file):
+    """What the base was built with (ARG) is not known in what is built on it."""
+    text = file.read_text()
+    assert not set(re.findall(r"\$\{?(\w+)", text)) - set(re.findall(r"^(?:ARG|ENV) (\w+)", text, re.M))
 
 
 def test_the_spawner_has_a_name():

@@ -98,6 +98,27 @@ async def test_names_are_made_as_in_kubespawner(make, option, value, attribute, 
     assert getattr(make(KubeSpawner={option: value}), attribute) == expected
 
 
+# What the chart sets where nobody says otherwise; see its files/hub/jupyterhub_config.py.
+CHART = {
+    **{"profile_list": [], "node_selector": {}, "init_containers": [], "extra_resource_limits": {}},
+    **{"environment": {}, "extra_labels": {"hub.jupyter.org/network-access-hub": "true"}},
+    **{"uid": 1000, "fs_gid": 100, "mem_guarantee": "1G", "scheduler_name": "user-scheduler"},
+    "tolerations": [{"key": "hub.jupyter.org/dedicated", "value": "user", "effect": "NoSchedule"}],
+    "volumes": {"volume-x": {"name": "volume-x", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}},
+    "volume_mounts": {"volume-x": {"mountPath": "/home/jovyan", "name": "volume-x", "subPath": None}},
+}
+
+
+async def test_what_the_chart_sets_leaves_the_catalogue_as_it_is(make):
+    """Its list of profiles is empty, not absent; its home volume and tolerations stay."""
+    spawner = make(["vision"], {"profile": "gpu", "count": "2"}, KubeSpawner=CHART)
+    assert spawner.choose().count == 2
+    spec = (await pod_of(spawner))["spec"]
+    assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    assert [each["name"] for each in spec["volumes"]] == ["shm", "volume-x"]
+    assert [each["key"] for each in spec["tolerations"]] == ["hub.jupyter.org/dedicated", "nvidia.com/gpu"]
+
+
 async def test_a_list_of_the_administrators_own_has_kubespawners_page(make):
     free = {"enabled": True, "display_name": "Any image", "validation_regex": "x"}
     own = [{"display_name": "Own", "profile_options": {"i": {"display_name": "I", "unlisted_choice": free}}}]

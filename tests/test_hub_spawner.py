@@ -73,6 +73,19 @@ async def test_the_notebook_is_told_what_it_may_run_jobs_with(make):
     assert "gpu" not in [profile.name for profile in parse(make().get_env()[PROFILES_VARIABLE])]
 
 
+async def test_what_the_spawner_says_of_nodes_holds_for_jobs_too(make):
+    """And nothing of the profile that the server itself has."""
+    kube = {"node_selector": {"pool": "users"}, "tolerations": [{"key": "dedicated", "operator": "Exists"}]}
+    spawner = make(["vision"], {"profile": "tpu"}, KubeSpawner=kube)
+    pod = await pod_of(spawner)
+    assert [each["key"] for each in pod["spec"]["tolerations"]] == ["dedicated", "google.com/tpu"]
+    assert pod["spec"]["nodeSelector"].keys() > {"pool"}
+    cpu, gpu = (profile.pod_overrides for profile in parse(spawner.get_env()[PROFILES_VARIABLE])[:2])
+    assert cpu == {"nodeSelector": {"pool": "users"}, "tolerations": kube["tolerations"]}
+    assert gpu["nodeSelector"] == {"pool": "users"}
+    assert {each["key"] for each in gpu["tolerations"]} == {"dedicated", "nvidia.com/gpu"}
+
+
 async def test_in_a_shared_namespace_there_are_no_jobs(make):
     spawner = make(KubeSpawner={"enable_user_namespaces": False})
     pod = await pod_of(spawner)

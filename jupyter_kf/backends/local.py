@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import BackendError, NotFound, SpecError
 from ..locks import hold, is_held, make_held
 from ..names import is_job_name
-from ..slots import capacity, free
+from ..slots import SLOTS_VARIABLE, capacity, free
 from ..spec import JobSpec, JobState, JobStatus
 from ..store import APPLIED, LOGS, OUTCOME, REQUESTS, SPEC, STATUS, SUMMARY, ArtifactStore, job_path, log_path
 from . import warm
@@ -35,6 +35,8 @@ _LOG_INTERVAL = 0.03
 # warm process has not forked yet may have to wait for the import of TensorFlow.
 _CANCEL_PATIENCE = 10.0
 _FORK_PATIENCE = 120.0
+# Replicas of a job that is larger than the machine share its slots; far more of them would fill its memory.
+_MOST_A_SLOT = 16
 _KILLED = "Its supervisor was killed; the log of the supervisor may say more."
 
 
@@ -55,6 +57,11 @@ class LocalBackend(Backend):
         return self._root / job_path(name)
 
     async def launch(self, spec: JobSpec) -> None:
+        if spec.replicas > (most := _MOST_A_SLOT * capacity()):
+            raise SpecError(
+                f"{spec.replicas} workers are too many for this machine: its {capacity()} slots take at most "
+                f"{most} at once. Take fewer, or set {SLOTS_VARIABLE}."
+            )
         if spec.replicas > 1 and find_spec("tensorflow") is None:
             raise SpecError(
                 "TensorFlow is not installed here, and it is what replicas work together by: "

@@ -16,6 +16,9 @@ from .holdings import quantity, request
 if TYPE_CHECKING:
     from .offers import Offer
 
+# The hosts of a TPU slice are one pool of nodes.
+_POOL = "cloud.google.com/gke-nodepool"
+
 
 @dataclass(frozen=True)
 class Node:
@@ -76,33 +79,38 @@ def free(offer: Offer, nodes: dict[str, Node], used: Used) -> Free | None:
     """Count for an offer; None if it has no accelerator that nodes count."""
     if not offer.accelerator or not offer.accelerator.resource:
         return None
-    left = [left for left, _ in _left(offer, nodes, used)]
+    left = [left for left, _ in _left(offer, nodes, used).values()]
     return Free(sum(left), max(left, default=0), len(left))
 
 
 def workers(offer: Offer, count: int, nodes: dict[str, Node], used: Used) -> tuple[int, int] | None:
     """How many workers with so many devices each could start at once, and on an empty cluster.
 
-    A pool that grows has as many as it can grow to; what it has not started yet is not free now.
+    A pool that grows has as many as it can grow to; what it has not started yet is not free now. Of a slice
+    that spans hosts the workers start together or not at all.
     """
     if not offer.accelerator or not offer.accelerator.resource:
         return None
     found = _left(offer, nodes, used)
-    total = sum(there // count for _, there in found)
-    return sum(left // count for left, _ in found), max(total, (offer.grows_to or 0) // count)
+    total = sum(there // count for _, there in found.values())
+    left = sum(left // count for left, _ in found.values())
+    if offer.accelerator.hosts > 1:
+        able = Counter(nodes[name].labels.get(_POOL) for name, (left, _) in found.items() if left >= count)
+        left = sum(number - number % offer.accelerator.hosts for number in able.values())
+    return left, max(total, (offer.grows_to or 0) // count)
 
 
-def _left(offer: Offer, nodes: dict[str, Node], used: Used) -> list[tuple[int, int]]:
+def _left(offer: Offer, nodes: dict[str, Node], used: Used) -> dict[str, tuple[int, int]]:
     """Of each node that an offer's pods may run on: how many devices are left, of how many."""
     assert offer.accelerator is not None
     device, selector, tolerated = offer.accelerator.resource, node_selector(offer), tolerations(offer)
-    return [
-        (max(0, there - used.get(name, {}).get(device, 0)), there)
+    return {
+        name: (max(0, there - used.get(name, {}).get(device, 0)), there)
         for name, node in nodes.items()
         if (there := node.devices.get(device)) is not None
         and selector.items() <= node.labels.items()
         and all(any(_tolerates(each, taint) for each in tolerated) for taint in node.taints)
-    ]
+    }
 
 
 def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
@@ -120,6 +128,9 @@ def words(offer: Offer, found: Free | None, age: float | None) -> str:
     if found is None or age is None:
         return "How many are free is not known."
     when = f", {age / 60:.0f} minutes ago" if age >= 90 else ""
+    least = min(offer.counts)
+    if found.total and found.on_one_node < least and not offer.grows_to:
+        return f"{found.total} free{when}, but no node has {least} of them; a server waits until one has."
     if found.total:
         spread = f", at most {found.on_one_node} on one node" if found.on_one_node < found.total else ""
         return f"{found.total} free{spread}{when}."

@@ -107,7 +107,9 @@ def _common(offer: Offer, base: Base) -> dict[str, Any]:
 
 def _joined(base: Collection, more: list[dict[str, Any]]) -> dict[str, Any]:
     """Both as a dict, which KubeSpawner sorts by key; a list of the base comes first, in its order."""
-    ours = {f"jupyter-kf-{number:03}": each for number, each in enumerate(more)}
+    there = list(base.values() if isinstance(base, dict) else base)
+    new = [each for each in more if each not in there]
+    ours = {f"jupyter-kf-{number:03}": each for number, each in enumerate(new)}
     if isinstance(base, dict):
         return base | ours
     return {f"base-{number:03}": each for number, each in enumerate(base)} | ours

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -104,6 +104,15 @@ class Catalogue:
         """What a member of these groups may run jobs with."""
         groups = list(groups)
         return [offer for offer in self.offers if offer.jobs and offer.is_for(groups)]
+
+    def placed(self, selector: dict[str, str], tolerated: Iterable[dict[str, Any]]) -> Catalogue:
+        """The same on the nodes that the spawner's own settings name: they hold for servers and for jobs."""
+        more = tuple(tolerated)
+        placed = (
+            replace(each, node_selector=selector | each.node_selector, tolerations=(*more, *each.tolerations))
+            for each in self.offers
+        )
+        return replace(self, offers=tuple(placed))
 
 
 def read_file(path: str | Path) -> Catalogue:

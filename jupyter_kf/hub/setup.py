@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
@@ -18,6 +19,8 @@ def complete(c: Config, cull_every: int = 60) -> None:
     Call it after what the file says of services, roles and handlers, which stay.
     """
     c.JupyterHub.spawner_class = "kf"
+    if "hub_connect_url" in c.JupyterHub:
+        c.JupyterHub.hub_connect_url = _from_elsewhere(c.JupyterHub.hub_connect_url)
     _add(c.JupyterHub, "extra_handlers", handlers())
     if "catalogue_file" in c.KFSpawner:
         role = {"name": culling.SERVICE, "services": [culling.SERVICE], "scopes": culling.SCOPES}
@@ -25,6 +28,16 @@ def complete(c: Config, cull_every: int = 60) -> None:
         service["command"] += _beside(c.JupyterHub)
         _add(c.JupyterHub, "services", [service])
         _add(c.JupyterHub, "load_roles", [role])
+
+
+def _from_elsewhere(url: str) -> str:
+    """The hub's address for servers in other namespaces, where the name of its Service alone is unknown."""
+    parts, namespace = urlparse(url), os.environ.get("POD_NAMESPACE")
+    if not namespace or not parts.hostname or "." in parts.hostname or parts.hostname == "localhost":
+        return url
+    return parts._replace(
+        netloc=parts.netloc.replace(parts.hostname, f"{parts.hostname}.{namespace}", 1)
+    ).geturl()
 
 
 def _beside(hub: Any) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlparse
 
 from kubernetes_asyncio.client import ApiException, CoreV1ResourceClaim, V1PodResourceClaim
-from traitlets import Bool, Dict, List, Unicode, default
+from traitlets import Bool, Dict, List, Unicode, default, validate
 
 from ..backends import BACKEND_VARIABLE
 from ..errors import Forbidden, SpecError
@@ -53,6 +53,13 @@ class KFSpawner(PatientSpawner):
     choice: Choice | None = None
     user_options: Any  # the hub's
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What is so for all pods, before a profile is applied to this object and changes it.
+        tolerated = self.tolerations
+        self._tolerated = list(tolerated.values() if isinstance(tolerated, dict) else tolerated)
+        self._selector = dict(self.node_selector)
+
     # -- defaults --
 
     @default("enable_user_namespaces")
@@ -85,6 +92,11 @@ class KFSpawner(PatientSpawner):
     def _profile_list(self) -> Any:
         return self._compiled if self.catalogue or self.catalogue_file else []
 
+    @validate("profile_list")
+    def _no_list_of_ones_own(self, proposal: Any) -> Any:
+        """An empty list is none, as the chart sets one where there are no profiles of its own."""
+        return proposal["value"] or self._profile_list()
+
     @default("additional_profile_form_template_paths")
     def _template_paths(self) -> list[str]:
         """The page knows what the catalogue can say; a list of the administrator's own has KubeSpawner's."""
@@ -110,9 +122,9 @@ class KFSpawner(PatientSpawner):
             if place not in _last_right:
                 said = "The hub's catalogue of profiles is wrong; its log tells the administrator where."
                 raise refusal(said, "configuration", 503) from err
-            return _last_right[place]
+            found = _last_right[place]
         _last_right[place] = found
-        return found
+        return found.placed(self._selector, self._tolerated)
 
     @property
     def groups(self) -> list[str]:

@@ -14,6 +14,7 @@ import sys
 import tomllib
 from collections import Counter
 from copy import copy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -187,8 +188,8 @@ def _python(words: list[str]) -> None:
 
     if words[:2] == ["-m", "jupyter_kf"]:
         parser().parse_args(words[2:])
-    elif words[:2] == ["-m", "venv"]:
-        assert len(words) == 3
+    elif words[0] == "-m":
+        assert find_spec(words[1]) and all((ROOT / word).exists() for word in words[2:] if "/" in word)
     elif words[0] == "-c":  # beside the files that administrators get
         done = subprocess.run([sys.executable, *words], cwd=ROOT / "hub_config", check=False)
         assert done.returncode == 0
