@@ -164,8 +164,10 @@ class Job:
 
     def metrics(self) -> Any:
         """Give the metrics reported so far as a pandas DataFrame: one row an event."""
-        import pandas as pd
-
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as err:
+            raise SpecError("metrics() gives a DataFrame of pandas: pip install pandas.") from err
         rows = [
             {"time": r.get("time"), "event": r["event"], "epoch": r.get("epoch"), "step": r.get("step")}
             | r.get("values", {})

@@ -10,6 +10,7 @@ import ast
 import builtins
 import keyword
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -31,16 +32,37 @@ if TYPE_CHECKING:
     from .handle import Job
 
 
+def _unquoted(text: str) -> str:
+    """A word without the quotes that IPython leaves around it."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _asked(magic: Any, line: str) -> argparse.Namespace:
+    """Read a magic's options; `UsageError` says what may have been meant."""
+    try:
+        return parse_argstring(magic, line)  # type: ignore[no-any-return]
+    except UsageError as err:
+        known = [name for action in magic.parser._actions for name in action.option_strings]
+        words = [word for word in line.split() if word not in known]
+        near = next((found for word in words for found in get_close_matches(word, known, 1)), "")
+        said = f"Did you mean {near}?" if near else "%kf --help shows what there is."
+        raise UsageError(f"{err}. {said}") from None
+
+
 @magics_class
 class KFMagics(Magics):
     """The magics of jupyter_kf."""
 
     shell: InteractiveShell
 
-    @magic_arguments()
+    @magic_arguments("%kf")
     @argument("-w", "--workers", type=int, default=2, help="number of replicas (default 2)")
-    @argument("-p", "--profile", default="", help="a profile offered here, see %%%%kf profiles")
-    @argument("-n", "--name", default="", help="the job's name (default: made from the notebook's)")
+    @argument(
+        "-p", "--profile", default="", type=_unquoted, help="a profile offered here, see %%%%kf profiles"
+    )
+    @argument(
+        "-n", "--name", default="", type=_unquoted, help="the job's name (default: made from the notebook's)"
+    )
     @argument("-d", "--detach", action="store_true", help="return at once; job.apply() brings the results")
     @argument("-q", "--quiet", action="store_true", help="show no job card, only the cell's own output")
     @argument("--start-timeout", type=float, default=120.0, help="seconds the replicas may take to start")
@@ -59,7 +81,7 @@ class KFMagics(Magics):
             model.fit(x, y, epochs=300)        # later: kf.job("night").apply()
         """
         __tracebackhide__ = True
-        args = parse_argstring(self.kf_cell, line)
+        args = _asked(self.kf_cell, line)
         if args.help:
             print(self.kf_cell.__doc__)
             return None
@@ -72,7 +94,7 @@ class KFMagics(Magics):
         self._follow(running, quiet=args.quiet)
         return None
 
-    @magic_arguments()
+    @magic_arguments("kf")
     @argument(
         "what", nargs="?", default="jobs", choices=["jobs", "profiles", "stop"], help="what to show or do"
     )
@@ -87,7 +109,7 @@ class KFMagics(Magics):
             %kf profiles     # what --profile may be
             %kf stop         # give back the memory of the warm process
         """
-        args = parse_argstring(self.kf_line, line)
+        args = _asked(self.kf_line, line)
         match "help" if args.help else args.what:
             case "help":
                 print(self.kf_line.__doc__, self.kf_cell.__doc__, sep="\n")

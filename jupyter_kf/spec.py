@@ -100,8 +100,8 @@ class JobSpec(Record):
 
     def __post_init__(self) -> None:
         check_job_name(self.name)
-        if not 1 <= self.replicas <= 99_999:
-            raise SpecError(f"A job needs between 1 and 99999 workers, not {self.replicas}.")
+        if not isinstance(self.replicas, int) or not 1 <= self.replicas <= 99_999:
+            raise SpecError(f"A job needs between 1 and 99999 workers, not {self.replicas!r}.")
         if not _positive(self.start_timeout) or not _positive(self.checkpoint):
             raise SpecError("start_timeout and checkpoint are seconds and must be positive.")
 

@@ -139,6 +139,7 @@ def test_a_wrong_value_is_told_by_its_field(kind, data, said):
         (lambda: JobSpec("Not A Name"), "cannot be a job's name"),
         (lambda: JobSpec("a" * (JOB_LIMIT + 1)), "cannot be a job's name"),
         (lambda: JobSpec("a", replicas=0), "between 1 and 99999 workers, not 0"),
+        (lambda: JobSpec("a", replicas="2"), "between 1 and 99999 workers, not '2'"),  # type: ignore[arg-type]
         (lambda: JobSpec("a", replicas=100_000), "between 1 and 99999 workers"),
         (lambda: JobSpec("a", start_timeout=0), "must be positive"),
         (lambda: JobSpec("a", start_timeout=float("nan")), "must be positive"),

@@ -187,8 +187,10 @@ def test_wrong_options_are_one_clear_line(kernel: Kernel) -> None:
         ("--profile a100", "There is no profile 'a100'"),
         ("--workers 0", "between 1 and 99999 workers"),
         ("--workers two", "invalid int value"),
-        ("--nmae x", "unrecognized arguments"),
-        ("--name Night!", "cannot be a job's name"),
+        ("--nmae x", "unrecognized arguments: --nmae x. Did you mean --name?"),
+        ("4", "unrecognized arguments: 4. %kf --help shows what there is."),
+        ("--name 'Night!'", "'Night!' cannot be a job's name"),
+        ("--workers 1000", "1000 workers are too many for this machine"),
     ):
         reply = kernel.run(f"%%kf {line}\n1")
         assert "UsageError" in reply.stderr and words in reply.stderr, (line, reply)
