@@ -75,9 +75,9 @@ def record(what: Any, examples: tuple[Any, ...], target: Target | None = None) -
     else:
         function = _function(what, specs, target)
         concrete = _traced(function, specs, group)
-    graph = concrete.graph.as_graph_def()
-    ops = safety.count(graph)
-    collectives = sum(n for op, n in ops.items() if op.startswith("Collective"))
+        if function._jit_compile and _count(concrete)[1]:  # replicas cannot meet inside XLA
+            concrete = _traced(_copy(function, jit=False), specs, group)
+    ops, collectives = _count(concrete)
     _refuse(concrete.graph, ops, collectives, isinstance(what, concrete_function.ConcreteFunction))
     ours = {id(v) for v in (group.rank, group.size, group.begun, group.wish, group.state)}
     named = names_of(what, target and target.optimizer)
@@ -124,9 +124,7 @@ def _function(what: Any, specs: tuple[Any, ...], target: Target | None) -> Any:
     if isinstance(what, polymorphic_function.Function):
         if not specs and what.input_signature is None:
             raise _no_signature(what)
-        copy = what._clone(None)
-        copy._kf_copy = True
-        return copy
+        return _copy(what)
     if not callable(what):
         raise CaptureError(
             f"A {type(what).__name__} cannot be stored as a graph: give a tf.function, a method of a "
@@ -135,6 +133,19 @@ def _function(what: Any, specs: tuple[Any, ...], target: Target | None) -> Any:
     if not specs:
         raise _no_signature(what)
     return tf.function(what)
+
+
+def _copy(function: Any, *, jit: bool = True) -> Any:
+    copy = function._clone(None)
+    copy._kf_copy = True
+    copy._jit_compile = jit and function._jit_compile
+    return copy
+
+
+def _count(concrete: Any) -> tuple[dict[str, int], int]:
+    """How many operations of each kind there are, and how many put something of the replicas together."""
+    ops = safety.count(concrete.graph.as_graph_def())
+    return ops, sum(n for op, n in ops.items() if op.startswith("Collective"))
 
 
 def _known_inputs(model: Any) -> tuple[Any, ...]:

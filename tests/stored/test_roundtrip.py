@@ -141,3 +141,21 @@ def test_a_model_made_of_layers_knows_what_it_takes() -> None:
     sequence = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     kf.save_graph("sequence", sequence)
     same(kf.load_graph("sequence")(x[0]), sequence(x[0]))
+
+
+def test_a_step_compiled_by_xla_is_stored_without_it() -> None:
+    """Replicas cannot meet inside XLA on processors; a forward graph keeps it."""
+    x, made = np.ones((4, 3), "float32"), tf.Variable(tf.ones((3, 1)))
+
+    @tf.function(jit_compile=True)
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(x @ made)
+        made.assign_sub(0.25 * tape.gradient(loss, made))
+        return loss
+
+    kf.save_graph("step", step, x)
+    loaded = kf.load_graph("step")
+    assert [float(loaded(x)) for _ in range(2)] == [12.0, 0.0]
+    kf.save_graph("forward", tf.function(lambda x: x @ made, jit_compile=True), x)
+    np.testing.assert_array_equal(kf.load_graph("forward")(x), x @ made.numpy())
