@@ -146,8 +146,8 @@ class Backend(ABC):
 
     async def interrupt(self, name: str) -> None:
         """Ask a running job to stop after its present step and to bring back what it has."""
-        await self.get(name)
-        self.store.put(job_path(name, REQUESTS, "interrupt"), b"")
+        if not (await self.get(name)).state.finished:
+            self.store.put(job_path(name, REQUESTS, "interrupt"), b"")
 
     async def close(self) -> None:
         """Give back connections; jobs go on."""
