@@ -182,7 +182,7 @@ def _weights(record: GraphRecord, data: memoryview) -> list[Any]:
             numpy.frombuffer(body[begin:end], tf.as_dtype(w.dtype).as_numpy_dtype).reshape(w.shape or ())
             for (begin, end), w in zip(parts, record.weights, strict=True)
         ]
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise CaptureError(
             f"Version {record.version} of the graph {record.name!r} is damaged: its weights do not fit its "
             f"record ({error}). Load another version, or store the graph again."
