@@ -1,4 +1,4 @@
-"""Files that were changed by somebody who put the hashes right too: one clear error, or a graph that loads."""
+"""Files that were changed by somebody who put the hashes right too: one clear error, or a graph loads."""
 
 from __future__ import annotations
 
