@@ -76,6 +76,18 @@ export function Action(props: {
   );
 }
 
+/** A name that opens what it names. */
+export function Link(props: {
+  text: string;
+  onClick: () => void;
+}): JSX.Element {
+  return (
+    <button type="button" className="jp-kf-link" onClick={props.onClick}>
+      {props.text}
+    </button>
+  );
+}
+
 /** The metrics of a job for as long as the component is there. */
 export function useMetrics(model: JobsModel, job: string): MetricSeries | null {
   const [series, setSeries] = React.useState<MetricSeries | null>(null);

@@ -1,8 +1,9 @@
 /* The tabs that only some backends have: manifests and what the cluster said. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { useAnswer } from './answer';
+import { Unanswered, useAnswer } from './answer';
 import type { Requests } from './request';
+import { Table } from './table';
 import { moment } from './words';
 
 interface IProps {
@@ -14,13 +15,16 @@ interface IProps {
 export function Manifests(props: IProps): JSX.Element {
   const { requests, name, trans } = props;
   const [text, trouble] = useAnswer(() => requests.manifests(name), name);
+  if (text === undefined) {
+    return <Unanswered trouble={trouble} trans={trans} />;
+  }
   return (
     <pre
       className="jp-kf-code"
       tabIndex={0}
       aria-label={trans.__('Manifests of %1', name)}
     >
-      {trouble || (text ?? trans.__('Asking…'))}
+      {text}
     </pre>
   );
 }
@@ -30,32 +34,24 @@ export function Events(props: IProps): JSX.Element {
   const [events, trouble] = useAnswer(() => requests.events(name), name);
   if (!events?.length) {
     const none = events && trans.__('The cluster keeps no events of this job.');
-    return (
-      <p className="jp-kf-empty">{trouble || none || trans.__('Asking…')}</p>
-    );
+    return <Unanswered trouble={trouble || none || ''} trans={trans} />;
   }
   const now = Date.now() / 1000;
   return (
-    <table className="jp-kf-table">
-      <caption>{trans.__('What the cluster said')}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Time')}</th>
-          <th scope="col">{trans.__('About')}</th>
-          <th scope="col">{trans.__('Reason')}</th>
-          <th scope="col">{trans.__('Message')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {events.map((event, i) => (
-          <tr key={i}>
-            <td>{moment(event.time, now)}</td>
-            <td>{event.about}</td>
-            <td>{event.reason}</td>
-            <td>{event.message}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      caption={trans.__('What the cluster said')}
+      head={[
+        trans.__('Time'),
+        trans.__('About'),
+        trans.__('Reason'),
+        trans.__('Message')
+      ]}
+      rows={events.map(event => [
+        moment(event.time, now),
+        event.about,
+        event.reason,
+        event.message
+      ])}
+    />
   );
 }

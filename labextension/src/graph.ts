@@ -41,6 +41,7 @@ export interface IPicture {
 const CROWD = 30; // more parts than these in one group are gathered again
 const LARGEST = 12; // of a crowd of groups, so many stay in sight
 const LETTER = 7.2;
+const HEADING = 14; // room for the title of an open group, above what is in it
 
 /** Group operations by name scope, then by kind, then by number, so that no group is crowded. */
 export function group(nodes: readonly GraphNode[]): IPart {
@@ -74,7 +75,7 @@ export function layOut(
   open: ReadonlySet<string>
 ): IPicture {
   const graph = new dagre.graphlib.Graph({ compound: true });
-  graph.setGraph({ rankdir: 'TB', nodesep: 18, ranksep: 34 });
+  graph.setGraph({ rankdir: 'TB', nodesep: 18, ranksep: 34, marginy: HEADING });
   graph.setDefaultEdgeLabel(() => ({}));
   const shown = new Map<string, IPart>();
   const seenAs: string[] = new Array<string>(nodes.length);
@@ -109,7 +110,16 @@ export function layOut(
   dagre.layout(graph);
   const boxes = [...shown.values()].map(each => {
     const { x, y, width, height } = graph.node(each.id);
-    return { part: each, open: open.has(each.id), x, y, width, height };
+    const opened = open.has(each.id);
+    const more = opened ? HEADING : 0;
+    return {
+      part: each,
+      open: opened,
+      x,
+      y: y - more / 2,
+      width,
+      height: height + more
+    };
   });
   const arrows = graph.edges().map(({ v, w }) => {
     const id = `${v}\n${w}`;

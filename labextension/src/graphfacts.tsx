@@ -1,15 +1,16 @@
 /* The tables of a stored graph: facts, signature, versions, runs. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { Action, State } from './bits';
+import { Action, Link, State } from './bits';
 import type { Graph, GraphVersion, Tensor } from './graphwire';
 import { sizeText, tensorText } from './signature';
+import { Facts, Table } from './table';
 import type { JobStatus } from './wire';
 import { duration, elapsed, moment } from './words';
 
 const MOST_RUNS = 10;
 
-export function Facts(props: {
+export function VersionFacts(props: {
   version: GraphVersion;
   trans: TranslationBundle;
 }): JSX.Element {
@@ -45,18 +46,7 @@ export function Facts(props: {
     ],
     [trans.__('Hash'), version.hash.slice(0, 16)]
   ];
-  return (
-    <dl className="jp-kf-facts">
-      {facts
-        .filter(([, value]) => value)
-        .map(([key, value]) => (
-          <React.Fragment key={key}>
-            <dt>{key}</dt>
-            <dd>{value}</dd>
-          </React.Fragment>
-        ))}
-    </dl>
-  );
+  return <Facts facts={facts} />;
 }
 
 export function Signature(props: {
@@ -64,33 +54,24 @@ export function Signature(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { version, trans } = props;
-  const rows: [string, Tensor[]][] = [
+  const parts: [string, Tensor[]][] = [
     [trans.__('input'), version.inputs],
     [trans.__('output'), version.outputs],
     [trans.__('weight'), version.weights]
   ];
   return (
-    <table className="jp-kf-table">
-      <caption>{trans.__('Signature')}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Part')}</th>
-          <th scope="col">{trans.__('Name')}</th>
-          <th scope="col">{trans.__('Type and shape')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.flatMap(([part, tensors]) =>
-          tensors.map((tensor, i) => (
-            <tr key={`${part} ${i}`}>
-              <td>{part}</td>
-              <th scope="row">{tensor.name || i}</th>
-              <td>{tensorText(trans, tensor)}</td>
-            </tr>
-          ))
-        )}
-      </tbody>
-    </table>
+    <Table
+      caption={trans.__('Signature')}
+      head={[trans.__('Part'), trans.__('Name'), trans.__('Type and shape')]}
+      names={1}
+      rows={parts.flatMap(([part, tensors]) =>
+        tensors.map((tensor, i) => [
+          part,
+          tensor.name || i,
+          tensorText(trans, tensor)
+        ])
+      )}
+    />
   );
 }
 
@@ -102,40 +83,29 @@ export function Versions(props: {
   const { graph, trans, remove } = props;
   const now = Date.now() / 1000;
   return (
-    <table className="jp-kf-table">
-      <caption>{trans.__('Versions')}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Version')}</th>
-          <th scope="col">{trans.__('Stored')}</th>
-          <th scope="col">{trans.__('Size')}</th>
-          <th scope="col">{trans.__('Comes from')}</th>
-          <th scope="col">{trans.__('Actions')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {graph.versions.map(each => (
-          <tr key={each.version}>
-            <th scope="row">{each.version}</th>
-            <td>{moment(each.created, now)}</td>
-            <td>{sizeText(each.bytes)}</td>
-            <td>{each.trained?.job || each.notebook}</td>
-            <td>
-              <Action
-                label={trans.__('Delete…')}
-                name={trans.__(
-                  'Delete version %1 of %2',
-                  each.version,
-                  graph.name
-                )}
-                danger
-                onClick={() => remove(graph.name, each.version)}
-              />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      caption={trans.__('Versions')}
+      head={[
+        trans.__('Version'),
+        trans.__('Stored'),
+        trans.__('Size'),
+        trans.__('Comes from'),
+        trans.__('Actions')
+      ]}
+      names={0}
+      rows={graph.versions.map(each => [
+        each.version,
+        moment(each.created, now),
+        sizeText(each.bytes),
+        each.trained?.job || each.notebook,
+        <Action
+          label={trans.__('Delete…')}
+          name={trans.__('Delete version %1 of %2', each.version, graph.name)}
+          danger
+          onClick={() => remove(graph.name, each.version)}
+        />
+      ])}
+    />
   );
 }
 
@@ -150,41 +120,27 @@ export function Runs(props: {
     return <p className="jp-kf-empty">{trans.__('It has not run yet.')}</p>;
   }
   return (
-    <table className="jp-kf-table">
-      <caption>{trans.__('Last runs')}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Job')}</th>
-          <th scope="col">{trans.__('State')}</th>
-          <th scope="col">{trans.__('Workers')}</th>
-          <th scope="col">{trans.__('Begun')}</th>
-          <th scope="col">{trans.__('Time taken')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {jobs.slice(0, MOST_RUNS).map(job => {
-          const seconds = elapsed(job, now);
-          return (
-            <tr key={job.spec.name}>
-              <th scope="row">
-                <button
-                  type="button"
-                  className="jp-kf-link"
-                  onClick={() => openJob(job.spec.name)}
-                >
-                  {job.spec.name}
-                </button>
-              </th>
-              <td>
-                <State state={job.state} trans={trans} />
-              </td>
-              <td>{job.spec.replicas}</td>
-              <td>{moment(job.spec.created, now)}</td>
-              <td>{seconds === null ? '' : duration(seconds)}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <Table
+      caption={trans.__('Last runs')}
+      head={[
+        trans.__('Job'),
+        trans.__('State'),
+        trans.__('Workers'),
+        trans.__('Begun'),
+        trans.__('Time taken')
+      ]}
+      names={0}
+      rows={jobs.slice(0, MOST_RUNS).map(job => {
+        const { name, replicas, created } = job.spec;
+        const seconds = elapsed(job, now);
+        return [
+          <Link text={name} onClick={() => openJob(name)} />,
+          <State state={job.state} trans={trans} />,
+          replicas,
+          moment(created, now),
+          seconds === null ? '' : duration(seconds)
+        ];
+      })}
+    />
   );
 }

@@ -2,7 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { Action } from './bits';
+import { Action, Link } from './bits';
 import type { GraphsModel } from './graphmodel';
 import type { Graph } from './graphwire';
 import { Schedules } from './schedules';
@@ -69,13 +69,7 @@ function Row(props: IProps & { graph: Graph }): JSX.Element {
   return (
     <li data-graph={name}>
       <div className="jp-kf-row-line">
-        <button
-          type="button"
-          className="jp-kf-link"
-          onClick={() => actions.open(name)}
-        >
-          {name}
-        </button>
+        <Link text={name} onClick={() => actions.open(name)} />
         <Action
           label={trans.__('Run…')}
           name={trans.__('Run %1', name)}

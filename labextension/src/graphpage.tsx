@@ -3,13 +3,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { Action } from './bits';
+import { Choice } from './fields';
 import { Compare, Picture, StoredCode } from './graphparts';
 import type { GraphsModel } from './graphmodel';
-import { Facts, Runs, Signature, Versions } from './graphfacts';
+import { Runs, Signature, VersionFacts, Versions } from './graphfacts';
 import type { Graph, GraphVersion } from './graphwire';
 import { RunDialog, ScheduleDialog } from './runform';
 import { Schedules } from './schedules';
-import { kindText } from './signature';
+import { kindText, numberOptions } from './signature';
 import { Tabs } from './tabs';
 
 export interface IPageActions {
@@ -21,7 +22,7 @@ export interface IPageActions {
 export class GraphPage extends ReactWidget {
   constructor(
     private _model: GraphsModel,
-    readonly graph: string,
+    readonly name: string,
     private _trans: TranslationBundle,
     private _actions: IPageActions
   ) {
@@ -41,10 +42,10 @@ export class GraphPage extends ReactWidget {
     return (
       <UseSignal signal={model.changed}>
         {() => {
-          const graph = model.get(this.graph);
+          const graph = model.get(this.name);
           if (!graph) {
             const text = model.ready
-              ? trans.__('There is no graph %1 any more.', this.graph)
+              ? trans.__('There is no graph %1 any more.', this.name)
               : model.trouble || trans.__('Asking for the graph…');
             return <Looked model={model} text={text} />;
           }
@@ -148,7 +149,7 @@ function Tab(props: IPageProps & { version: GraphVersion }): JSX.Element {
     default:
       return (
         <>
-          <Facts version={version} trans={trans} />
+          <VersionFacts version={version} trans={trans} />
           <Signature version={version} trans={trans} />
           <Versions {...{ graph, trans }} remove={actions.remove} />
           <Runs jobs={model.runs(graph.name)} trans={trans} {...actions} />
@@ -175,20 +176,12 @@ function Head(
   return (
     <div className="jp-kf-head">
       <h2>{graph.name}</h2>
-      <label>
-        {trans.__('Version')}{' '}
-        <select
-          className="jp-mod-styled"
-          value={version.version}
-          onChange={event => props.setNumber(Number(event.target.value))}
-        >
-          {graph.versions.map(each => (
-            <option key={each.version} value={each.version}>
-              {each.version}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label={trans.__('Version')}
+        value={version.version}
+        set={props.setNumber}
+        options={numberOptions(graph)}
+      />
       <span>{kindText(trans, version)}</span>
       <span className="jp-kf-actions">
         <Action

@@ -1,10 +1,12 @@
 /* The tabs of a stored graph that ask the server: its picture, and how two versions differ. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { useAnswer } from './answer';
+import { Unanswered, useAnswer } from './answer';
+import { Choice } from './fields';
 import type { GraphsModel } from './graphmodel';
 import { GraphView } from './graphview';
 import type { Graph, GraphVersion } from './graphwire';
+import { numberOptions } from './signature';
 
 export function Picture(props: {
   model: GraphsModel;
@@ -18,7 +20,7 @@ export function Picture(props: {
     `${name} ${version} ${hash}`
   );
   if (!nodes) {
-    return <p className="jp-kf-empty">{trouble || trans.__('Asking…')}</p>;
+    return <Unanswered trouble={trouble} trans={trans} />;
   }
   return <GraphView key={hash} name={name} nodes={nodes} trans={trans} />;
 }
@@ -46,44 +48,30 @@ export function Compare(props: {
 }): JSX.Element {
   const { model, graph, trans } = props;
   const numbers = graph.versions.map(each => each.version);
-  const [older, setOlder] = React.useState(numbers[1]);
+  const [chosen, choose] = React.useState<number>();
   const [newer, setNewer] = React.useState(numbers[0]);
-  if (numbers.length < 2) {
+  const older = chosen ?? numbers[1];
+  if (older === undefined) {
     return (
       <p className="jp-kf-empty">
         {trans.__('There is one version only; two can be compared.')}
       </p>
     );
   }
-  const chosen: [string, number, (version: number) => void][] = [
-    [trans.__('Version'), older ?? numbers[1], setOlder],
-    [trans.__('with version'), newer, setNewer]
-  ];
+  const options = numberOptions(graph);
   return (
     <>
       <div className="jp-kf-toolbar">
-        {chosen.map(([label, value, set]) => (
-          <label key={label}>
-            {label}{' '}
-            <select
-              className="jp-mod-styled"
-              value={value}
-              onChange={event => set(Number(event.target.value))}
-            >
-              {numbers.map(each => (
-                <option key={each} value={each}>
-                  {each}
-                </option>
-              ))}
-            </select>
-          </label>
-        ))}
+        <Choice
+          {...{ options, value: older, set: choose }}
+          label={trans.__('Version')}
+        />
+        <Choice
+          {...{ options, value: newer, set: setNewer }}
+          label={trans.__('with version')}
+        />
       </div>
-      <Differences
-        {...{ model, trans, newer }}
-        name={graph.name}
-        older={older ?? numbers[1]}
-      />
+      <Differences {...{ model, trans, older, newer }} name={graph.name} />
     </>
   );
 }
@@ -101,11 +89,7 @@ function Differences(props: {
     `${name} ${older} ${newer}`
   );
   if (!found) {
-    return (
-      <p className="jp-kf-empty" role="status">
-        {trouble || trans.__('Asking…')}
-      </p>
-    );
+    return <Unanswered trouble={trouble} trans={trans} />;
   }
   const more = (n: number): string => (n > 0 ? `+${n}` : `−${-n}`);
   const parts: [string, string[]][] = [

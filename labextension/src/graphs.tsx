@@ -1,10 +1,12 @@
 /* The graphs tab: which compiled steps a job has, and one of them as a picture. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { Unanswered, useAnswer } from './answer';
 import { Action } from './bits';
+import { Choice } from './fields';
 import { GraphView } from './graphview';
 import { isFinished } from './model';
-import type { IGraph, Requests } from './request';
+import type { Requests } from './request';
 import type { JobStatus } from './wire';
 
 export function Graphs(props: {
@@ -14,22 +16,15 @@ export function Graphs(props: {
 }): JSX.Element {
   const { requests, job, trans } = props;
   const name = job.spec.name;
-  const [graphs, setGraphs] = React.useState<IGraph[]>();
-  const [trouble, setTrouble] = React.useState('');
   const [at, setAt] = React.useState(0);
   const [asked, ask] = React.useReducer((n: number) => n + 1, 0);
-  React.useEffect(() => {
-    let wanted = true;
-    requests.graphs(name).then(
-      found => wanted && setGraphs(found),
-      (error: Error) => wanted && setTrouble(error.message)
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [requests, name, asked, job.state]);
-  if (trouble || !graphs) {
-    return <p className="jp-kf-empty">{trouble || trans.__('Asking…')}</p>;
+  const [graphs, trouble] = useAnswer(
+    () => requests.graphs(name),
+    name,
+    `${asked} ${job.state}`
+  );
+  if (!graphs) {
+    return <Unanswered trouble={trouble} trans={trans} />;
   }
   if (!graphs.length) {
     return (
@@ -54,20 +49,12 @@ export function Graphs(props: {
     <>
       {graphs.length > 1 && (
         <div className="jp-kf-toolbar">
-          <label>
-            {trans.__('Step')}{' '}
-            <select
-              className="jp-mod-styled"
-              value={at}
-              onChange={event => setAt(Number(event.target.value))}
-            >
-              {graphs.map((each, i) => (
-                <option key={each.title} value={i}>
-                  {each.title}
-                </option>
-              ))}
-            </select>
-          </label>
+          <Choice
+            label={trans.__('Step')}
+            value={at}
+            set={setAt}
+            options={graphs.map((each, i) => [i, each.title] as const)}
+          />
         </div>
       )}
       <GraphView

@@ -2,6 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { Action } from './bits';
+import { SearchField } from './fields';
 import { GraphNode, group, IBox, layOut, pathTo, title } from './graph';
 import { usePaper } from './paper';
 
@@ -77,14 +78,11 @@ export function GraphView(props: {
             setChosen('');
           }}
         />
-        <input
-          type="search"
-          className="jp-mod-styled"
-          placeholder={trans.__('Find an operation')}
-          aria-label={trans.__('Find an operation')}
+        <SearchField
+          label={trans.__('Find an operation')}
           value={query}
-          onChange={event => setQuery(event.target.value)}
-          onKeyDown={event => event.key === 'Enter' && query && find()}
+          set={setQuery}
+          go={find}
         />
         <Action label={trans.__('Next')} why={noQuery} onClick={find} />
         <span>{trans.__('%1 operations', nodes.length)}</span>

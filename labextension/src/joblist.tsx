@@ -1,7 +1,7 @@
 /* The list of jobs, two lines each, fast with ten thousand of them. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { Elapsed, State } from './bits';
+import { Elapsed, Link, State } from './bits';
 import { Virtual } from './virtual';
 import type { JobStatus } from './wire';
 import { moment, readyText } from './words';
@@ -95,13 +95,7 @@ const Row = React.memo(function Row(props: IRowProps): JSX.Element {
       />
       <div className="jp-kf-row-text">
         <div className="jp-kf-row-line">
-          <button
-            type="button"
-            className="jp-kf-link"
-            onClick={() => open(name)}
-          >
-            {name}
-          </button>
+          <Link text={name} onClick={() => open(name)} />
           <Elapsed job={job} />
         </div>
         <div className="jp-kf-row-facts" title={job.reason}>

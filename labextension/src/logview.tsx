@@ -3,12 +3,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { plain, runs } from './ansi';
 import { Action } from './bits';
+import { Choice, SearchField, Tick } from './fields';
 import { rankCount, useLog } from './logsource';
 import { JobsModel } from './model';
 import { Virtual } from './virtual';
 import type { JobStatus } from './wire';
 
 const HEIGHT = 18;
+
+type Rank = number | 'all';
 
 interface IProps {
   model: JobsModel;
@@ -19,7 +22,7 @@ interface IProps {
 export function LogView(props: IProps): JSX.Element {
   const { model, job, trans } = props;
   const name = job.spec.name;
-  const [rank, setRank] = React.useState<number | 'all'>(0);
+  const [rank, setRank] = React.useState<Rank>(0);
   const [follow, setFollow] = React.useState(true);
   const [query, setQuery] = React.useState('');
   const [hit, setHit] = React.useState<number>();
@@ -34,52 +37,32 @@ export function LogView(props: IProps): JSX.Element {
     setFollow(false);
     setHit(found);
   };
-  const ranks = rankCount(job);
+  const ranks: [Rank, string][] = [...Array(rankCount(job)).keys()].map(
+    each => [each, String(each)]
+  );
+  if (ranks.length > 1) {
+    ranks.push(['all', trans.__('all')]);
+  }
   const noQuery = query ? undefined : trans.__('Type what to search for first');
   return (
     <>
       <div className="jp-kf-toolbar">
-        <label>
-          {trans.__('Worker')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={rank}
-            onChange={event => {
-              const value = event.target.value;
-              setRank(value === 'all' ? 'all' : Number(value));
-            }}
-          >
-            {[...Array(ranks).keys()].map(each => (
-              <option key={each} value={each}>
-                {each}
-              </option>
-            ))}
-            {ranks > 1 && <option value="all">{trans.__('all')}</option>}
-          </select>
-        </label>
-        <label>
-          <input
-            type="checkbox"
-            checked={follow}
-            onChange={event => setFollow(event.target.checked)}
-          />{' '}
-          {trans.__('Follow')}
-        </label>
-        <input
-          type="search"
-          className="jp-mod-styled"
+        <Choice
+          label={trans.__('Worker')}
+          value={rank}
+          set={setRank}
+          options={ranks}
+        />
+        <Tick label={trans.__('Follow')} value={follow} set={setFollow} />
+        <SearchField
+          label={trans.__('Search in the log')}
           placeholder={trans.__('Search')}
-          aria-label={trans.__('Search in the log')}
           value={query}
-          onChange={event => {
-            setQuery(event.target.value);
+          set={text => {
+            setQuery(text);
             setHit(undefined);
           }}
-          onKeyDown={event => {
-            if (event.key === 'Enter') {
-              search(event.shiftKey ? -1 : 1);
-            }
-          }}
+          go={search}
         />
         <Action
           label={trans.__('Next')}

@@ -2,12 +2,15 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UseSignal } from '@jupyterlab/ui-components';
 import * as React from 'react';
+import { Choice, Tick } from './fields';
 import { Plot } from './plot';
 import { MetricSeries } from './metrics';
 import { JobsModel } from './model';
+import { Table } from './table';
 import type { JobStatus } from './wire';
 
 const MOST_OTHERS = 5;
+const MOST_CHOICES = 200;
 const MOST_ROWS = 200;
 
 export function MetricsView(props: {
@@ -22,25 +25,24 @@ export function MetricsView(props: {
   const choices = model.jobs
     .map(each => each.spec.name)
     .filter(name => !names.includes(name))
-    .slice(0, 200);
+    .slice(0, MOST_CHOICES)
+    .map((name): [string, string] => [name, name]);
+  const why = !choices.length
+    ? trans.__('There is no other job')
+    : others.length >= MOST_OTHERS
+      ? trans.__('No more than %1 jobs over each other', MOST_OTHERS + 1)
+      : undefined;
   return (
     <>
       <div className="jp-kf-toolbar">
-        <label>
-          {trans.__('Compare with')}{' '}
-          <select
-            className="jp-mod-styled"
-            value=""
-            disabled={!choices.length || others.length >= MOST_OTHERS}
-            title={choices.length ? '' : trans.__('There is no other job')}
-            onChange={event => setOthers([...others, event.target.value])}
-          >
-            <option value="">{trans.__('another job…')}</option>
-            {choices.map(name => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
+        <Choice
+          label={trans.__('Compare with')}
+          value=""
+          set={name => setOthers([...others, name])}
+          options={[['', trans.__('another job…')], ...choices]}
+          disabled={Boolean(why)}
+          title={why}
+        />
         {others.map(name => (
           <button
             key={name}
@@ -52,14 +54,7 @@ export function MetricsView(props: {
             {name} ×
           </button>
         ))}
-        <label>
-          <input
-            type="checkbox"
-            checked={table}
-            onChange={event => setTable(event.target.checked)}
-          />{' '}
-          {trans.__('As a table')}
-        </label>
+        <Tick label={trans.__('As a table')} value={table} set={setTable} />
       </div>
       <Several names={names} model={model} trans={trans} table={table} />
     </>
@@ -126,28 +121,17 @@ function Numbers(props: {
 }): JSX.Element {
   const { curve, series, trans } = props;
   return (
-    <table className="jp-kf-table">
-      <caption>{curve}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Job')}</th>
-          <th scope="col">{trans.__('Step')}</th>
-          <th scope="col">{trans.__('Value')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {series.flatMap(s => {
-          const found = s.curves.byName.get(curve);
-          const from = Math.max(0, (found?.x.length ?? 0) - MOST_ROWS);
-          return (found?.x.slice(from) ?? []).map((x, i) => (
-            <tr key={`${s.job} ${x}`}>
-              <th scope="row">{s.job}</th>
-              <td>{x}</td>
-              <td>{found?.y[from + i]?.toPrecision(6) ?? ''}</td>
-            </tr>
-          ));
-        })}
-      </tbody>
-    </table>
+    <Table
+      caption={curve}
+      head={[trans.__('Job'), trans.__('Step'), trans.__('Value')]}
+      names={0}
+      rows={series.flatMap(({ job, curves }) => {
+        const { x, y } = curves.byName.get(curve) ?? { x: [], y: [] };
+        const from = Math.max(0, x.length - MOST_ROWS);
+        return x
+          .slice(from)
+          .map((step, i) => [job, step, y[from + i]?.toPrecision(6)]);
+      })}
+    />
   );
 }

@@ -4,10 +4,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 import * as React from 'react';
+import { CountField, Tick } from './fields';
 import { format, IJobLine } from './magic';
 import type { JobsModel } from './model';
-import type { IPlaces } from './request';
-import { freeText, usePlaces, useProfiles } from './profiles';
+import { JOB_NAME, NameField } from './names';
+import { ProfileField } from './profiles';
+
+const EDGE = 8; // pixels to the edge of the window
 
 export interface IChoice {
   /** The line to put on the cell. */
@@ -16,8 +19,6 @@ export interface IChoice {
   here?: boolean;
   run?: boolean;
 }
-
-const NAME = '[a-z0-9]([a-z0-9\\-]{0,55}[a-z0-9])?';
 
 /** Let the user choose, beside the cell; nothing is chosen on Escape or a click elsewhere. */
 export function openOptions(
@@ -29,6 +30,7 @@ export function openOptions(
   return new Promise(resolve => {
     const before = document.activeElement;
     const close = (choice: IChoice): void => {
+      sized.disconnect();
       document.removeEventListener('pointerdown', outside, true);
       widget.dispose();
       if (before instanceof HTMLElement) {
@@ -47,17 +49,20 @@ export function openOptions(
     widget.node.setAttribute('role', 'dialog');
     widget.node.setAttribute('aria-label', trans.__('How this cell runs'));
     widget.addClass('jp-kf-popover');
-    place(widget, cell);
+    Widget.attach(widget, document.body);
+    // what is free and which profiles there are comes later
+    const sized = new ResizeObserver(() => place(widget.node, cell.node));
+    sized.observe(widget.node);
     document.addEventListener('pointerdown', outside, true);
   });
 }
 
-function place(widget: Widget, cell: Cell): void {
-  Widget.attach(widget, document.body);
-  const box = cell.node.getBoundingClientRect();
-  const { style } = widget.node;
-  style.top = `${Math.max(8, Math.min(box.top + 32, window.innerHeight - 340))}px`;
-  style.right = `${Math.max(8, window.innerWidth - box.right + 16)}px`;
+/** Put the popover below the cell's toolbar, or as high as it must be to be seen whole. */
+function place(popover: HTMLElement, cell: HTMLElement): void {
+  const box = cell.getBoundingClientRect();
+  const lowest = window.innerHeight - popover.offsetHeight - EDGE;
+  popover.style.top = `${Math.max(EDGE, Math.min(box.top + 32, lowest))}px`;
+  popover.style.right = `${Math.max(EDGE, window.innerWidth - box.right + 16)}px`;
 }
 
 function Options(props: {
@@ -66,16 +71,12 @@ function Options(props: {
   trans: TranslationBundle;
   close: (choice: IChoice) => void;
 }): JSX.Element {
-  const { trans, close } = props;
+  const { model, trans, close } = props;
   const [line, setLine] = React.useState(props.line);
-  const profiles = useProfiles(props.model.requests);
-  const places = usePlaces(props.model, true);
   const set = (change: Partial<IJobLine>): void =>
     setLine({ ...line, ...change });
-  const named = profiles.some(profile => profile.name === line.profile);
   const form = React.useRef<HTMLFormElement>(null);
-  const first = React.useRef<HTMLInputElement>(null);
-  React.useEffect(() => first.current?.select(), []);
+  React.useEffect(() => form.current?.querySelector('input')?.select(), []);
   const done = (run: boolean): void => {
     if (form.current?.reportValidity()) {
       close({ line, run });
@@ -97,68 +98,32 @@ function Options(props: {
       }}
     >
       <h3>{trans.__('Run as a distributed job')}</h3>
-      <label>
-        {trans.__('Workers')}
-        <input
-          type="number"
-          className="jp-mod-styled"
-          min={1}
-          max={99999}
-          required
-          ref={first}
-          value={line.workers ?? ''}
-          onChange={event =>
-            set({ workers: event.target.valueAsNumber || undefined })
-          }
-        />
-      </label>
-      <p className="jp-kf-free" role="status">
-        {freeText(trans, places[line.profile ?? ''])}
-      </p>
-      {profiles.length > 0 || line.profile ? (
-        <label>
-          {trans.__('Profile')}
-          <select
-            className="jp-mod-styled"
-            value={line.profile ?? ''}
-            onChange={event =>
-              set({ profile: event.target.value || undefined })
-            }
-          >
-            <option value="">{trans.__('as this notebook')}</option>
-            {line.profile && !named && <option>{line.profile}</option>}
-            {profiles.map(profile => (
-              <option key={profile.name} value={profile.name}>
-                {profile.title || profile.name}
-                {known(places[profile.name]) &&
-                  ` (${freeText(trans, places[profile.name])})`}
-              </option>
-            ))}
-          </select>
-        </label>
-      ) : null}
-      <label>
-        {trans.__('Name')}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          pattern={NAME}
-          title={trans.__(
-            'At most 57 of a-z, 0-9 and -, with a letter or digit at both ends'
-          )}
-          placeholder={trans.__('made from the notebook')}
-          value={line.name ?? ''}
-          onChange={event => set({ name: event.target.value || undefined })}
-        />
-      </label>
-      <label className="jp-kf-check">
-        <input
-          type="checkbox"
-          checked={line.detach}
-          onChange={event => set({ detach: event.target.checked })}
-        />
-        {trans.__('Detach: go on without the notebook')}
-      </label>
+      <CountField
+        label={trans.__('Workers')}
+        max={99999}
+        required
+        value={line.workers}
+        set={workers => set({ workers })}
+      />
+      <ProfileField
+        model={model}
+        trans={trans}
+        value={line.profile ?? ''}
+        set={profile => set({ profile: profile || undefined })}
+      />
+      <NameField
+        most={JOB_NAME}
+        label={trans.__('Name')}
+        placeholder={trans.__('made from the notebook')}
+        value={line.name ?? ''}
+        set={name => set({ name: name || undefined })}
+        trans={trans}
+      />
+      <Tick
+        label={trans.__('Detach: go on without the notebook')}
+        value={line.detach}
+        set={detach => set({ detach })}
+      />
       <code aria-label={trans.__('First line of the cell')}>
         {format(line)}
       </code>
@@ -183,10 +148,6 @@ function Options(props: {
       </div>
     </form>
   );
-}
-
-function known(places: IPlaces | undefined): boolean {
-  return (places?.free ?? null) !== null;
 }
 
 /** Tab goes round inside the popover. */

@@ -1,120 +1,90 @@
-/* The plain tabs of a job's view: facts and replicas, the code, what only some backends tell. */
+/* The plain tabs of a job's view: facts and replicas, and the code that was sent. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { useAnswer } from './answer';
 import { Action, State } from './bits';
 import type { Requests } from './request';
+import { Facts, Table } from './table';
 import type { JobStatus } from './wire';
 import { moment } from './words';
 
 const ASK_AGAIN = 10_000; // milliseconds, while the job may begin to write
 
-export function Overview(props: {
+interface IProps {
   requests: Requests;
   job: JobStatus;
   trans: TranslationBundle;
-}): JSX.Element {
-  const { requests, job, trans } = props;
+}
+
+export function Overview(props: IProps): JSX.Element {
+  const { job, trans } = props;
   const { spec } = job;
   const now = Date.now() / 1000;
   const at = (seconds: number | null): string =>
     seconds === null ? '' : moment(seconds, now);
-  const facts: [string, string][] = [
-    [trans.__('Notebook'), spec.notebook],
-    [trans.__('Profile'), spec.profile],
-    [trans.__('Image'), spec.image],
-    [trans.__('Submitted'), at(spec.created)],
-    [trans.__('Started'), at(job.started)],
-    [trans.__('Ended'), at(job.finished)],
-    [trans.__('Results applied'), at(job.applied)]
-  ];
   return (
     <>
-      <dl className="jp-kf-facts">
-        {facts
-          .filter(([, value]) => value)
-          .map(([key, value]) => (
-            <React.Fragment key={key}>
-              <dt>{key}</dt>
-              <dd>{value}</dd>
-            </React.Fragment>
-          ))}
-      </dl>
-      <Replicas job={job} trans={trans} />
-      <TensorBoard requests={requests} job={job} trans={trans} />
+      <Facts
+        facts={[
+          [trans.__('Notebook'), spec.notebook],
+          [trans.__('Profile'), spec.profile],
+          [trans.__('Image'), spec.image],
+          [trans.__('Submitted'), at(spec.created)],
+          [trans.__('Started'), at(job.started)],
+          [trans.__('Ended'), at(job.finished)],
+          [trans.__('Results applied'), at(job.applied)]
+        ]}
+      />
+      <Table
+        caption={trans.__('Workers')}
+        head={[
+          trans.__('Rank'),
+          trans.__('State'),
+          trans.__('Restarts'),
+          trans.__('Node'),
+          trans.__('Exit code'),
+          trans.__('Reason')
+        ]}
+        names={0}
+        rows={job.replicas.map(replica => [
+          replica.index,
+          <State state={replica.state} trans={trans} />,
+          replica.restarts,
+          replica.node,
+          replica.exit_code,
+          replica.reason
+        ])}
+      />
+      <TensorBoard {...props} />
     </>
   );
 }
 
 /** Opens TensorBoard where the job wrote event files and the server can show them. */
-function TensorBoard(props: {
-  requests: Requests;
-  job: JobStatus;
-  trans: TranslationBundle;
-}): JSX.Element {
+function TensorBoard(props: IProps): JSX.Element {
   const { requests, job, trans } = props;
   const name = job.spec.name;
-  const [url, setUrl] = React.useState('');
-  const [why, setWhy] = React.useState(trans.__('Asking…'));
+  const going = job.finished === null;
+  const [asked, ask] = React.useReducer((n: number) => n + 1, 0);
+  const [url, trouble] = useAnswer(
+    () => requests.tensorboard(name),
+    name,
+    `${asked} ${going}`
+  );
   React.useEffect(() => {
-    let wanted = true;
-    const ask = (): void => {
-      requests.tensorboard(name).then(
-        found => wanted && (setUrl(found), setWhy('')),
-        (error: Error) => wanted && setWhy(error.message)
-      );
-    };
-    ask();
-    const timer = job.finished === null ? setInterval(ask, ASK_AGAIN) : 0;
-    return () => {
-      wanted = false;
-      clearInterval(timer);
-    };
-  }, [requests, name, job.finished]);
+    const timer = going ? setInterval(ask, ASK_AGAIN) : undefined;
+    return () => clearInterval(timer);
+  }, [going]);
+  const why = url ? undefined : trouble || trans.__('Asking…');
   return (
     <div className="jp-kf-toolbar">
       <Action
         label={trans.__('Open TensorBoard')}
-        why={why || undefined}
+        why={why}
         onClick={() => window.open(url, '_blank', 'noopener')}
       />
       {why && <span className="jp-kf-why">{why}</span>}
     </div>
-  );
-}
-
-function Replicas(props: {
-  job: JobStatus;
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { job, trans } = props;
-  return (
-    <table className="jp-kf-table">
-      <caption>{trans.__('Workers')}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{trans.__('Rank')}</th>
-          <th scope="col">{trans.__('State')}</th>
-          <th scope="col">{trans.__('Restarts')}</th>
-          <th scope="col">{trans.__('Node')}</th>
-          <th scope="col">{trans.__('Exit code')}</th>
-          <th scope="col">{trans.__('Reason')}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {job.replicas.map(replica => (
-          <tr key={replica.index}>
-            <th scope="row">{replica.index}</th>
-            <td>
-              <State state={replica.state} trans={trans} />
-            </td>
-            <td>{replica.restarts}</td>
-            <td>{replica.node}</td>
-            <td>{replica.exit_code ?? ''}</td>
-            <td>{replica.reason}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 

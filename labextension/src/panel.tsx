@@ -4,6 +4,7 @@ import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
 import { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Action } from './bits';
+import { Choice, SearchField } from './fields';
 import { GraphList, IGraphActions } from './graphlist';
 import type { GraphsModel } from './graphmodel';
 import { jobIcon } from './icon';
@@ -88,26 +89,22 @@ function Panel(props: {
     <>
       <div className="jp-kf-panel-head">
         <h2>{trans.__('Distributed jobs')}</h2>
-        <input
-          type="search"
-          className="jp-mod-styled"
+        <SearchField
+          label={trans.__('Filter the jobs')}
           placeholder={trans.__('Filter by name, state, notebook')}
-          aria-label={trans.__('Filter the jobs')}
           value={filter}
-          onChange={event => setFilter(event.target.value)}
+          set={setFilter}
         />
-        <label>
-          {trans.__('Group by')}{' '}
-          <select
-            className="jp-mod-styled"
-            value={grouping}
-            onChange={event => setGrouping(event.target.value as Grouping)}
-          >
-            <option value="none">{trans.__('nothing')}</option>
-            <option value="state">{trans.__('state')}</option>
-            <option value="notebook">{trans.__('notebook')}</option>
-          </select>
-        </label>
+        <Choice
+          label={trans.__('Group by')}
+          value={grouping}
+          set={setGrouping}
+          options={[
+            ['none', trans.__('nothing')],
+            ['state', trans.__('state')],
+            ['notebook', trans.__('notebook')]
+          ]}
+        />
         <Bulk
           {...{ trans, actions, picked, clear: () => setChosen(new Set()) }}
         />

@@ -1,31 +1,23 @@
 /* What the administrator offers, and how much of it is free now. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { useAnswer } from './answer';
+import { Choice } from './fields';
 import type { JobsModel } from './model';
 import type { IPlaces, IProfile, Requests } from './request';
 
 const PAUSE = 2000; // milliseconds at least between two questions for free places
 
-export type Places = Record<string, IPlaces>;
+type Places = Record<string, IPlaces>;
 
-/** The profiles of this server, asked for once. */
-export function useProfiles(requests: Requests): IProfile[] {
-  const [profiles, setProfiles] = React.useState<IProfile[]>([]);
-  React.useEffect(() => {
-    let wanted = true;
-    requests.profiles().then(
-      found => wanted && setProfiles(found),
-      () => undefined // a server without a catalogue offers none
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [requests]);
+/** The profiles of this server, asked for once; a server without a catalogue offers none. */
+function useProfiles(requests: Requests): IProfile[] {
+  const [profiles = []] = useAnswer(() => requests.profiles(), '');
   return profiles;
 }
 
 /** The free places by profile, asked for anew when jobs have changed; never while hidden. */
-export function usePlaces(model: JobsModel, visible: boolean): Places {
+function usePlaces(model: JobsModel, visible: boolean): Places {
   const [places, setPlaces] = React.useState<Places>({});
   React.useEffect(() => {
     if (!visible) {
@@ -55,7 +47,7 @@ export function usePlaces(model: JobsModel, visible: boolean): Places {
 }
 
 /** What is free, in words; that it is not known is said, and is not nothing. */
-export function freeText(
+function freeText(
   trans: TranslationBundle,
   places: IPlaces | undefined
 ): string {
@@ -68,6 +60,40 @@ export function freeText(
     : trans.__('%1 of %2 places free', free, total);
 }
 
+/** A field of a form: which profile, and what is free of it now. */
+export function ProfileField(props: {
+  model: JobsModel;
+  trans: TranslationBundle;
+  value: string;
+  set: (value: string) => void;
+}): JSX.Element {
+  const { model, trans, value, set } = props;
+  const profiles = useProfiles(model.requests);
+  const places = usePlaces(model, true);
+  const options: [string, string][] = [
+    ['', trans.__('as this notebook')],
+    ...profiles.map(({ name, title }): [string, string] => {
+      const known = (places[name]?.free ?? null) !== null;
+      const free = known ? ` (${freeText(trans, places[name])})` : '';
+      return [name, (title || name) + free];
+    })
+  ];
+  if (!options.some(([name]) => name === value)) {
+    options.push([value, value]); // one that the text names, and nobody offers here
+  }
+  return (
+    <>
+      {options.length > 1 && (
+        <Choice {...{ value, set, options }} label={trans.__('Profile')} />
+      )}
+      <p className="jp-kf-free" role="status">
+        {freeText(trans, places[value])}
+      </p>
+    </>
+  );
+}
+
+/** A part of the panel: all profiles. */
 export function Profiles(props: {
   model: JobsModel;
   trans: TranslationBundle;

@@ -1,6 +1,7 @@
 /* One function per route. GET and POST only, so that any proxy carries them. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { GraphNode } from './graph';
 import type { JobStatus, MetricRecord } from './wire';
 
@@ -38,7 +39,10 @@ export interface IGraph {
 export type Action = 'cancel' | 'delete' | 'interrupt';
 
 export class Requests {
-  constructor(readonly settings: ServerConnection.ISettings) {}
+  constructor(
+    readonly settings: ServerConnection.ISettings,
+    private _trans: TranslationBundle
+  ) {}
 
   async jobs(): Promise<JobStatus[]> {
     return (await this.ask<{ jobs: JobStatus[] }>('jobs')).jobs;
@@ -113,10 +117,27 @@ export class Requests {
   async ask<T>(path: string, init: RequestInit = {}): Promise<T> {
     const { settings } = this;
     const url = URLExt.join(settings.baseUrl, 'jupyter-kf', path);
-    const response = await ServerConnection.makeRequest(url, init, settings);
+    const response = await ServerConnection.makeRequest(
+      url,
+      init,
+      settings
+    ).catch((error: Error) => {
+      throw this._told(error);
+    });
     if (!response.ok) {
       throw await ServerConnection.ResponseError.create(response);
     }
     return (await response.json()) as T;
+  }
+
+  /** A browser says no more than that it failed. */
+  private _told(error: Error): Error {
+    return error instanceof ServerConnection.NetworkError
+      ? new Error(
+          this._trans.__(
+            'The notebook server does not answer. Try again when it is back.'
+          )
+        )
+      : error;
   }
 }

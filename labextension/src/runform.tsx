@@ -1,13 +1,13 @@
 /* The dialogs that run a graph now or on a schedule: a form made from its signature. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { Choice, TextField } from './fields';
 import { FormDialog } from './formdialog';
 import type { GraphsModel } from './graphmodel';
 import type { Graph, GraphVersion, RunRequest } from './graphwire';
+import { JOB_NAME, NameField, SCHEDULE_NAME } from './names';
 import { RunFields } from './runfields';
-
-const NAME = '[a-z]([a-z0-9\\-]{0,55}[a-z0-9])?';
-const SCHEDULE_NAME = '[a-z]([a-z0-9\\-]{0,50}[a-z0-9])?';
+import { numberOptions } from './signature';
 
 interface IProps {
   model: GraphsModel;
@@ -35,20 +35,14 @@ export function RunDialog(
       submit={async () => started(await model.requests.run(graph.name, run))}
     >
       <RunFields {...props} run={run} set={setRun} />
-      <label>
-        {trans.__('Name of the job')}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          pattern={NAME}
-          title={trans.__(
-            'At most 57 of a-z, 0-9 and -, a letter first, a letter or digit last'
-          )}
-          placeholder={trans.__('made from the graph')}
-          value={run.name ?? ''}
-          onChange={event => setRun({ ...run, name: event.target.value })}
-        />
-      </label>
+      <NameField
+        most={JOB_NAME}
+        label={trans.__('Name of the job')}
+        placeholder={trans.__('made from the graph')}
+        value={run.name ?? ''}
+        set={name => setRun({ ...run, name })}
+        trans={trans}
+      />
     </FormDialog>
   );
 }
@@ -77,71 +71,49 @@ export function ScheduleDialog(props: IProps): JSX.Element {
         await model.refresh();
       }}
     >
-      <label>
-        {trans.__('When')}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          required
-          spellCheck={false}
-          aria-describedby={help}
-          value={cron}
-          onChange={event => setCron(event.target.value)}
-        />
-      </label>
+      <TextField
+        label={trans.__('When')}
+        required
+        spellCheck={false}
+        aria-describedby={help}
+        value={cron}
+        set={setCron}
+      />
       <p id={help} className="jp-kf-why">
         {trans.__(
           'Minute, hour, day of the month, month, day of the week, as cron has it; or @daily, @hourly, @every 2h.'
         )}
       </p>
-      <label>
-        {trans.__('Time zone')}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          required
-          list={zones}
-          value={zone}
-          onChange={event => setZone(event.target.value)}
-        />
-        <datalist id={zones}>
-          {Intl.supportedValuesOf('timeZone').map(each => (
-            <option key={each} value={each} />
-          ))}
-        </datalist>
-      </label>
-      <label>
-        {trans.__('Version')}
-        <select
-          className="jp-mod-styled"
-          value={run.version ?? ''}
-          onChange={event =>
-            setRun({ ...run, version: Number(event.target.value) || null })
-          }
-        >
-          <option value="">{trans.__('the newest at each run')}</option>
-          {graph.versions.map(each => (
-            <option key={each.version} value={each.version}>
-              {each.version}
-            </option>
-          ))}
-        </select>
-      </label>
+      <TextField
+        label={trans.__('Time zone')}
+        required
+        list={zones}
+        value={zone}
+        set={setZone}
+      />
+      <datalist id={zones}>
+        {Intl.supportedValuesOf('timeZone').map(each => (
+          <option key={each} value={each} />
+        ))}
+      </datalist>
+      <Choice
+        label={trans.__('Version')}
+        value={run.version ?? ''}
+        set={chosen => setRun({ ...run, version: chosen || null })}
+        options={[
+          ['', trans.__('the newest at each run')],
+          ...numberOptions(graph)
+        ]}
+      />
       <RunFields {...{ model, version, trans, run }} set={setRun} />
-      <label>
-        {trans.__('Name of the schedule')}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          pattern={SCHEDULE_NAME}
-          title={trans.__(
-            'At most 52 of a-z, 0-9 and -, a letter first, a letter or digit last'
-          )}
-          placeholder={graph.name}
-          value={name}
-          onChange={event => setName(event.target.value)}
-        />
-      </label>
+      <NameField
+        most={SCHEDULE_NAME}
+        label={trans.__('Name of the schedule')}
+        placeholder={graph.name}
+        value={name}
+        set={setName}
+        trans={trans}
+      />
     </FormDialog>
   );
 }

@@ -1,7 +1,7 @@
 /* Schedules in a list, each with what can be done to it. */
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { deletionWanted } from './asking';
 import { Action } from './bits';
 import type { GraphsModel } from './graphmodel';
 import type { ScheduleAction } from './graphrequest';
@@ -26,18 +26,12 @@ export function Schedules(props: IProps): JSX.Element | null {
     await model.refresh();
   };
   const remove = async (name: string): Promise<void> => {
-    const answer = await showDialog({
-      title: trans.__('Delete this schedule?'),
-      body: trans.__(
-        '%1 will not run any more. The jobs it has begun stay.',
-        name
-      ),
-      buttons: [
-        Dialog.cancelButton({ label: trans.__('Keep') }),
-        Dialog.warnButton({ label: trans.__('Delete') })
-      ]
-    });
-    if (answer.button.accept) {
+    const title = trans.__('Delete this schedule?');
+    const body = trans.__(
+      '%1 will not run any more. The jobs it has begun stay.',
+      name
+    );
+    if (await deletionWanted(trans, title, body)) {
       await act(name, 'delete');
     }
   };

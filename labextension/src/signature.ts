@@ -1,6 +1,6 @@
-/* Signatures and sizes in words. Pure. */
+/* Signatures, sizes and versions in words. Pure. */
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { GraphVersion, Tensor } from './graphwire';
+import type { Graph, GraphVersion, Tensor } from './graphwire';
 
 /** float32[?, 8]; a scalar is float32[]. */
 export function tensorText(trans: TranslationBundle, tensor: Tensor): string {
@@ -34,4 +34,9 @@ export function sizeText(bytes: number): string {
     at++;
   }
   return `${bytes < 10 && at ? bytes.toFixed(1) : Math.round(bytes)} ${units[at]}`;
+}
+
+/** The versions of a graph to choose from, the newest first. */
+export function numberOptions(graph: Graph): [number, string][] {
+  return graph.versions.map(({ version }) => [version, String(version)]);
 }

@@ -1,6 +1,7 @@
 /* One job in the main area: what it does, what it printed, how it learns, what was sent. */
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { Action, Elapsed, Progress, State } from './bits';
 import { Graphs } from './graphs';
@@ -23,18 +24,24 @@ export interface IViewActions {
 export class JobView extends ReactWidget {
   constructor(
     private _model: JobsModel,
-    readonly job: string,
+    readonly name: string,
     private _trans: TranslationBundle,
     private _actions: IViewActions
   ) {
     super();
     this.addClass('jp-kf-view');
-    this._last = _model.get(job);
+    this._last = _model.get(name);
   }
 
   /** Show one of the tabs. */
-  showTab(tab: string): void {
+  present(tab: string): void {
     this._tab = tab;
+    this.update();
+  }
+
+  /** What changed while the view was hidden was not drawn. */
+  protected onAfterShow(msg: Message): void {
+    super.onAfterShow(msg);
     this.update();
   }
 
@@ -43,11 +50,11 @@ export class JobView extends ReactWidget {
     return (
       <UseSignal signal={model.changed} shouldUpdate={() => this.isVisible}>
         {() => {
-          const job = model.get(this.job);
+          const job = model.get(this.name);
           this._last = job ?? this._last;
           if (!this._last) {
             const text = model.ready
-              ? trans.__('There is no job %1.', this.job)
+              ? trans.__('There is no job %1.', this.name)
               : trans.__('Asking for the job…');
             return <p className="jp-kf-empty">{text}</p>;
           }
@@ -59,7 +66,7 @@ export class JobView extends ReactWidget {
               trans={trans}
               actions={this._actions}
               tab={this._tab}
-              setTab={tab => this.showTab(tab)}
+              setTab={tab => this.present(tab)}
             />
           );
         }}

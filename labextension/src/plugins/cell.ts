@@ -17,6 +17,7 @@ import { IJobLine, read, remove, write } from '../magic';
 import { markJobCells } from '../marks';
 import { JobsModel } from '../model';
 import { openOptions } from '../options';
+import { offer } from '../palette';
 import { CommandIDs, DOMAIN, IJobs, SETTINGS_ID } from '../tokens';
 
 export const cellPlugin: JupyterFrontEndPlugin<void> = {
@@ -87,9 +88,7 @@ export const cellPlugin: JupyterFrontEndPlugin<void> = {
         }
       }
     });
-    for (const command of [CommandIDs.runCell, CommandIDs.editCell]) {
-      palette?.addItem({ command, category: trans.__('Distributed jobs') });
-    }
+    offer(palette, trans, [CommandIDs.runCell, CommandIDs.editCell]);
   }
 };
 

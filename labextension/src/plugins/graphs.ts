@@ -5,23 +5,23 @@ import {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import {
-  Dialog,
+  ICommandPalette,
   InputDialog,
-  MainAreaWidget,
-  showDialog,
-  showErrorMessage,
-  WidgetTracker
+  showErrorMessage
 } from '@jupyterlab/apputils';
 import {
   ITranslator,
   nullTranslator,
   TranslationBundle
 } from '@jupyterlab/translation';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { chooseName, deletionWanted } from '../asking';
 import { GraphsModel } from '../graphmodel';
 import { GraphPage, IPageActions } from '../graphpage';
 import { GraphRequests } from '../graphrequest';
-import { jobIcon } from '../icon';
 import { JobsModel } from '../model';
+import { addPages } from '../pages';
+import { offer } from '../palette';
 import { CommandIDs, DOMAIN, IGraphs, IJobs } from '../tokens';
 
 export const graphsPlugin: JupyterFrontEndPlugin<GraphsModel> = {
@@ -30,74 +30,40 @@ export const graphsPlugin: JupyterFrontEndPlugin<GraphsModel> = {
   autoStart: true,
   provides: IGraphs,
   requires: [IJobs],
-  optional: [ITranslator, ILayoutRestorer],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette],
   activate: (
     app: JupyterFrontEnd,
     jobs: JobsModel,
     translator: ITranslator | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const model = new GraphsModel(jobs, new GraphRequests(jobs.requests));
-    addPages(app, model, trans, restorer);
+    const { commands } = app;
+    const actions: IPageActions = {
+      openJob: name => void commands.execute(CommandIDs.openJob, { name }),
+      rename: name => void commands.execute(CommandIDs.renameGraph, { name }),
+      remove: (name, version) =>
+        void commands.execute(CommandIDs.deleteGraph, { name, version })
+    };
+    addPages(app, restorer, {
+      id: 'jupyter-kf-graph',
+      command: CommandIDs.openGraph,
+      label: trans.__('Open a Stored Graph…'),
+      caption: name => trans.__('The stored graph %1', name),
+      choose: () => chooseGraph(model, trans, trans.__('Open which graph?')),
+      make: name => new GraphPage(model, name, trans, actions)
+    });
     addCommands(app, model, trans);
+    offer(palette, trans, [
+      CommandIDs.openGraph,
+      CommandIDs.renameGraph,
+      CommandIDs.deleteGraph
+    ]);
     return model;
   }
 };
-
-function addPages(
-  app: JupyterFrontEnd,
-  model: GraphsModel,
-  trans: TranslationBundle,
-  restorer: ILayoutRestorer | null
-): void {
-  const { commands, shell } = app;
-  const tracker = new WidgetTracker<MainAreaWidget<GraphPage>>({
-    namespace: 'jupyter-kf-graphs'
-  });
-  const actions: IPageActions = {
-    openJob: name => void commands.execute(CommandIDs.openJob, { name }),
-    rename: name => void commands.execute(CommandIDs.renameGraph, { name }),
-    remove: (name, version) =>
-      void commands.execute(CommandIDs.deleteGraph, { name, version })
-  };
-  const make = (name: string): MainAreaWidget<GraphPage> => {
-    const content = new GraphPage(model, name, trans, actions);
-    const widget = new MainAreaWidget({ content });
-    widget.toolbar.hide();
-    widget.id = `jupyter-kf-graph-${name}`;
-    widget.title.label = name;
-    widget.title.caption = trans.__('The stored graph %1', name);
-    widget.title.icon = jobIcon;
-    widget.title.closable = true;
-    return widget;
-  };
-  commands.addCommand(CommandIDs.openGraph, {
-    label: args => trans.__('Open the graph %1', String(args.name ?? '')),
-    execute: async args => {
-      const name = String(args.name);
-      let widget = tracker.find(w => w.content.graph === name);
-      if (!widget) {
-        widget = make(name);
-        shell.add(widget, 'main');
-        if (!widget.isAttached) {
-          widget.addClass('jp-kf-mod-side'); // Notebook 7 has room for one document only
-          shell.add(widget, 'right');
-        }
-        await tracker.add(widget);
-      }
-      if (typeof args.tab === 'string') {
-        widget.content.present(args.tab);
-      }
-      shell.activateById(widget.id);
-    }
-  });
-  void restorer?.restore(tracker, {
-    command: CommandIDs.openGraph,
-    args: widget => ({ name: widget.content.graph }),
-    name: widget => widget.content.graph
-  });
-}
 
 function addCommands(
   app: JupyterFrontEnd,
@@ -116,10 +82,20 @@ function addCommands(
       await model.refresh();
     }
   };
+  const named = async (
+    args: ReadonlyPartialJSONObject,
+    title: string
+  ): Promise<string | null> =>
+    typeof args.name === 'string'
+      ? args.name
+      : chooseGraph(model, trans, title);
   commands.addCommand(CommandIDs.renameGraph, {
-    label: args => trans.__('Rename the graph %1', String(args.name ?? '')),
+    label: trans.__('Rename a Stored Graph…'),
     execute: async args => {
-      const name = String(args.name);
+      const name = await named(args, trans.__('Rename which graph?'));
+      if (!name) {
+        return;
+      }
       const answer = await InputDialog.getText({
         title: trans.__('Rename the graph %1', name),
         label: trans.__('Its new name'),
@@ -137,30 +113,44 @@ function addCommands(
     }
   });
   commands.addCommand(CommandIDs.deleteGraph, {
-    label: args => trans.__('Delete the graph %1', String(args.name ?? '')),
+    label: trans.__('Delete a Stored Graph…'),
     execute: async args => {
-      const name = String(args.name);
+      const name = await named(args, trans.__('Delete which graph?'));
+      if (!name) {
+        return;
+      }
       const version = typeof args.version === 'number' ? args.version : null;
-      const answer = await showDialog({
-        title:
-          version === null
-            ? trans.__('Delete this graph?')
-            : trans.__('Delete this version?'),
-        body:
-          version === null
-            ? trans.__(
+      const wanted =
+        version === null
+          ? await deletionWanted(
+              trans,
+              trans.__('Delete this graph?'),
+              trans.__(
                 'All versions of %1 will be gone. The jobs that ran it stay.',
                 name
               )
-            : trans.__('Version %1 of %2 will be gone.', version, name),
-        buttons: [
-          Dialog.cancelButton({ label: trans.__('Keep') }),
-          Dialog.warnButton({ label: trans.__('Delete') })
-        ]
-      });
-      if (answer.button.accept) {
+            )
+          : await deletionWanted(
+              trans,
+              trans.__('Delete this version?'),
+              trans.__('Version %1 of %2 will be gone.', version, name)
+            );
+      if (wanted) {
         await attempt(model.requests.remove(name, version));
       }
     }
   });
+}
+
+async function chooseGraph(
+  model: GraphsModel,
+  trans: TranslationBundle,
+  title: string
+): Promise<string | null> {
+  await model.refresh();
+  return chooseName(
+    trans,
+    title,
+    model.graphs.map(graph => graph.name)
+  );
 }

@@ -9,6 +9,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { jobIcon } from '../icon';
 import { GraphsModel } from '../graphmodel';
 import { JobsModel } from '../model';
+import { offer } from '../palette';
 import { IPanelActions, JobsPanel } from '../panel';
 import { CommandIDs, DOMAIN, IGraphs, IJobs } from '../tokens';
 
@@ -42,13 +43,11 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     shell.add(panel, 'left', { rank: 650, type: 'Distributed jobs' });
     restorer?.add(panel, panel.id);
     commands.addCommand(CommandIDs.showPanel, {
-      label: trans.__('Show the distributed jobs'),
+      label: trans.__('Show the Distributed Jobs'),
+      caption: trans.__('The list of all jobs in the side bar'),
       icon: jobIcon,
       execute: () => shell.activateById(panel.id)
     });
-    palette?.addItem({
-      command: CommandIDs.showPanel,
-      category: trans.__('Distributed jobs')
-    });
+    offer(palette, trans, [CommandIDs.showPanel]);
   }
 };

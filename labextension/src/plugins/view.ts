@@ -4,15 +4,12 @@ import {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import {
-  Clipboard,
-  MainAreaWidget,
-  Notification,
-  WidgetTracker
-} from '@jupyterlab/apputils';
+import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { jobIcon } from '../icon';
+import { chooseName } from '../asking';
 import { JobsModel } from '../model';
+import { addPages } from '../pages';
+import { offer } from '../palette';
 import { CommandIDs, DOMAIN, IJobs } from '../tokens';
 import { IViewActions, JobView } from '../view';
 
@@ -21,18 +18,16 @@ export const viewPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Shows one job in the main area.',
   autoStart: true,
   requires: [IJobs],
-  optional: [ITranslator, ILayoutRestorer],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette],
   activate: (
     app: JupyterFrontEnd,
     model: JobsModel,
     translator: ITranslator | null,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null
   ) => {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
-    const { commands, shell } = app;
-    const tracker = new WidgetTracker<MainAreaWidget<JobView>>({
-      namespace: 'jupyter-kf'
-    });
+    const { commands } = app;
     const actions: IViewActions = {
       cancel: name => void commands.execute(CommandIDs.cancelJob, { name }),
       interrupt: name =>
@@ -43,40 +38,19 @@ export const viewPlugin: JupyterFrontEndPlugin<void> = {
         Notification.success(trans.__('Copied'), { autoClose: 2000 });
       }
     };
-    const make = (name: string): MainAreaWidget<JobView> => {
-      const content = new JobView(model, name, trans, actions);
-      const widget = new MainAreaWidget({ content });
-      widget.toolbar.hide();
-      widget.id = `jupyter-kf-job-${name}`;
-      widget.title.label = name;
-      widget.title.icon = jobIcon;
-      widget.title.closable = true;
-      return widget;
-    };
-    commands.addCommand(CommandIDs.openJob, {
-      label: args => trans.__('Open the job %1', String(args.name ?? '')),
-      execute: async args => {
-        const name = String(args.name);
-        let widget = tracker.find(w => w.content.job === name);
-        if (!widget) {
-          widget = make(name);
-          shell.add(widget, 'main');
-          if (!widget.isAttached) {
-            widget.addClass('jp-kf-mod-side'); // Notebook 7 has room for one document only
-            shell.add(widget, 'right');
-          }
-          await tracker.add(widget);
-        }
-        if (typeof args.tab === 'string') {
-          widget.content.showTab(args.tab);
-        }
-        shell.activateById(widget.id);
-      }
-    });
-    void restorer?.restore(tracker, {
+    addPages(app, restorer, {
+      id: 'jupyter-kf-job',
       command: CommandIDs.openJob,
-      args: widget => ({ name: widget.content.job }),
-      name: widget => widget.content.job
+      label: trans.__('Open a Distributed Job…'),
+      caption: name => trans.__('The distributed job %1', name),
+      choose: () =>
+        chooseName(
+          trans,
+          trans.__('Open which job?'),
+          model.jobs.map(job => job.spec.name)
+        ),
+      make: name => new JobView(model, name, trans, actions)
     });
+    offer(palette, trans, [CommandIDs.openJob]);
   }
 };
