@@ -2,7 +2,7 @@
 
 A frame is late for the user whatever held it up. On a busy machine that is mostly the machine, so
 Chromium's trace tells beside it the time that the page's thread really ran in each of its tasks,
-and whose script ran longest in it.
+and what took longest in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LONG = 50.0  # milliseconds
 FIRST = 5  # frames in which the watching itself begins
-CATEGORIES = ["toplevel", "devtools.timeline"]
+TIMELINE = "devtools.timeline"
+CATEGORIES = ["toplevel", TIMELINE]
 # Looks once a frame at which change each drawn row shows: the time in its text against now.
 WATCH = """seconds => new Promise(done => {
   const lags = [], frames = []; const seen = new Map();
@@ -43,7 +44,7 @@ class Look:
     lags: list[float]
     frames: list[float]
     work: float
-    script: str  # whose it was
+    what: str  # took longest in it
 
     @property
     def late(self) -> int:
@@ -67,22 +68,24 @@ def look(page: Page, seconds: float) -> Look:
             break
         page.wait_for_timeout(100)
     session.detach()
-    work, script = _longest(events)
-    return Look(seen["lags"], seen["frames"][FIRST:], work, script)
+    work, what = _longest(events)
+    return Look(seen["lags"], seen["frames"][FIRST:], work, what)
 
 
 def _longest(events: list[dict[str, Any]]) -> tuple[float, str]:
-    """Find the task that kept the page's thread longest, and the script that ran longest in it."""
+    """Find the task that kept the page's thread longest, and what took longest in it."""
     mine = _of_the_page(events)
     tasks = [e for e in mine if "RunTask" in e["name"] and "tdur" in e]
     if not tasks:
         return float("nan"), "no trace"
     task = max(tasks, key=lambda e: float(e["tdur"]))
     begin, end = task["ts"], task["ts"] + task["dur"]
-    calls = [e for e in mine if e["name"] == "FunctionCall" and begin <= e["ts"] < end]
-    longest = max(calls, key=lambda e: float(e.get("tdur", 0)), default=None)
-    url = str(longest["args"].get("data", {}).get("url", "")) if longest else ""
-    return task["tdur"] / 1000, "/".join(url.split("?")[0].split("/")[3:]) or "no script"
+    inside = [e for e in mine if begin <= e["ts"] < end and TIMELINE in e["cat"].split(",")]
+    most = max(inside, key=lambda e: float(e.get("tdur", 0)), default=None)
+    if most is None:
+        return task["tdur"] / 1000, "not told"
+    url = str(most.get("args", {}).get("data", {}).get("url", "")).split("?")[0]
+    return task["tdur"] / 1000, f"{most['name']} {'/'.join(url.split('/')[3:])}".strip()
 
 
 def _of_the_page(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

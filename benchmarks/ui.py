@@ -64,7 +64,7 @@ def event_to_pixel(browser: Browser) -> dict[str, Any]:
         page.page.wait_for_timeout(1000 * START)
         bare = look(page.page, SECONDS)
         page.page.close()
-        print(f"   longest task: {seen.script}; without the extension: {bare.script}")
+        print(f"   longest task: {seen.what}; without the extension: {bare.what}")
         return {
             "event to pixel, p50 ms": at(0.5, seen.lags),
             "event to pixel, p99 ms (goal 200)": at(0.99, seen.lags),
