@@ -53,7 +53,7 @@ def test_a_server_that_is_gone_is_told_in_words_and_a_hidden_view_catches_up(
     expect(view).to_be_hidden()
     server.request(f"jupyter-kf/jobs/{FIRST}/cancel", "POST")
     expect(page.page.locator(".jp-kf-status")).to_have_text("Jobs: 0 running, 1 waiting")
-    view = page.view(FIRST)
+    page.run_command("jupyter-kf:open-job", name=FIRST)
     expect(view.get_by_role("button", name=f"Cancel {FIRST}")).to_have_attribute("title", "The job has ended")
     server.end_server()
     view.get_by_role("tab", name="Graph").click()
