@@ -70,7 +70,8 @@ def read(path: Path, size: int) -> tuple[memoryview, FileInfo]:
     if size <= PIECE:
         content = path.read_bytes()
         return memoryview(content), info(content)
-    memory, end = _memory(size), 0
+    # Not numpy's memory: that asks for large pages, which are slow to come by on a busy or virtual machine.
+    memory, end = memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)), 0
     with _hashing() as hashed, path.open("rb") as file:
         while read := file.readinto(memory[end : end + PIECE]):
             hashed.add(memory[end : end + read])
@@ -100,11 +101,3 @@ def _digest(parts: Iterable[memoryview | bytes]) -> bytes:
     for part in parts:
         digest.update(part)
     return digest.digest()
-
-
-def _memory(size: int) -> memoryview:
-    """Memory in large pages: the kernel takes a fifth of the time to give it."""
-    found = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):  # a kernel without them
-        found.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(found)
