@@ -23,6 +23,8 @@ env: $(STAMP)  ## make the environment in .venv
 $(STAMP): pyproject.toml tests/constraints.txt
 	@echo "== Making the Python environment in $(VENV) (TensorFlow is large: a minute or two the first time)"
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; set PYTHON="'
+	@test -f jupyter_kf/labextension/static/style.js || command -v node >/dev/null || \
+		{ echo "   Node 20 or newer is needed to build the JupyterLab side: apt install nodejs"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tests/constraints.txt -e '.[dev]'
 	@touch $@

@@ -204,9 +204,11 @@ async def test_a_gang_that_does_not_come_up_is_ended_in_bounded_time(rig):
     )
 
 
-async def test_a_warm_process_that_dies_loses_the_jobs_it_had_not_started(rig, runtime):
+async def test_a_warm_process_that_dies_loses_the_jobs_it_had_not_started(rig, runtime, eventually):
     await rig.submit("before")
     await rig.backend.wait("before", 30)
+    # The supervisor, a fork of the warm process, has told the end before it ends.
+    eventually(lambda: len(_warm_processes(runtime)) == 1, "the supervisor does not end")
     [warm_pid] = _warm_processes(runtime)
     os.kill(warm_pid, signal.SIGSTOP)
     await rig.submit("a")
