@@ -25,9 +25,11 @@ def test_every_command_is_in_the_palette_and_asks_what_it_is_not_told(
     page = open_page(server)
     ours = dict(page.page.evaluate(OURS))
     assert len(ours) == 10
+    expect(page.page.locator(".jp-kf-status")).to_have_text("Jobs: 1 running, 1 waiting")
+    page.page.locator(".jp-LauncherCard").first.wait_for()  # it takes the focus, and the palette goes with it
     page.run_command("apputils:activate-command-palette")
-    page.page.keyboard.type("Distributed Jobs")
     palette = page.page.locator("#command-palette")
+    palette.locator("input").fill("Distributed Jobs")
     for command in ("cancel-job", "open-graph", "show-panel"):
         expect(palette.get_by_text(ours[f"jupyter-kf:{command}"], exact=True)).to_be_visible()
     palette.get_by_text(ours["jupyter-kf:cancel-job"], exact=True).click()
