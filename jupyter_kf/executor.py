@@ -262,7 +262,7 @@ def _taken(store: ArtifactStore, name: str) -> str:
 def _pack(store: ArtifactStore, name: str, work: Any, data: Any = None) -> Captured:
     from .capture import ambient, pack
 
-    payload = {"work": work, "ambient": ambient.snapshot()} | ({} if data is None else {"data": data})
+    payload = {"work": work, "ambient": ambient.snapshot(work)} | ({} if data is None else {"data": data})
     path = job_path(name, PAYLOAD)
     local = store.local(path)
     if local is not None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MARK = "__replica_frame__"
 # A local call has no frames of what lies between the user's code and the libraries in a replica.
@@ -31,7 +34,7 @@ def to_plain(traceback: TracebackType | None, start: str = "", skip: int = 0) ->
     return [row for row in rows if not row[0].startswith(_BETWEEN)]
 
 
-def from_plain(rows: list[list[Any]]) -> TracebackType | None:
+def from_plain(rows: Sequence[Sequence[Any]]) -> TracebackType | None:
     """Make a traceback of what `to_plain` gave."""
     made: TracebackType | None = None
     for file, function, first_line, line in reversed(rows):

@@ -86,7 +86,7 @@ class Notebook:
         self._count += 1
         folder = self._folder / f"payload{self._count}"
         cell = Cell(source, needed(source, self.names), "<cell>", self._count)
-        return pack({"work": cell, "ambient": ambient.snapshot()}, folder), folder
+        return pack({"work": cell, "ambient": ambient.snapshot(cell)}, folder), folder
 
     def away(self, source: str) -> dict[str, Any]:
         """Run a cell in a replica, and apply what comes back. Its exception is raised."""

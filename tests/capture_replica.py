@@ -20,7 +20,7 @@ def run(folder: Path) -> None:
 
     arrival = unpack(folder)
     work = arrival.value["work"]
-    ambient.restore(arrival.value["ambient"])
+    ambient.restore(arrival.value["ambient"], work=arrival.value["work"])
     main.__dict__.update(work.names)
     error = None
     try:

@@ -206,6 +206,20 @@ CASES = {
         "n.end == 3000 and x[1] == 1",
         "x n first",
     ),
+    "exception": (
+        "def f(): raise KeyError('a')\ntry: f()\nexcept KeyError as e: x = e; tb = e.__traceback__",
+        "import traceback\nwas = [s.name for s in traceback.extract_tb(x.__traceback__)]; depth = len(traceback.extract_tb(tb))\n"
+        "x.args = ('b',)\ntry: raise ValueError from x\nexcept ValueError as e: y = e",
+        "was[-1] == 'f' and depth == 2 and x.args == ('b',) and y.__cause__ is x and bool(y.__traceback__ and x.__traceback__)",
+        "x tb",
+    ),
+    "exception of its own": (
+        "class Stop(Exception):\n    def __init__(self, at, why): super().__init__(f'{at}: {why}'); self.at = at\n"
+        "x = Stop(3, 'a'); y = FileNotFoundError(2, 'none', 'f')",
+        "x.at += 1; z = Stop(5, 'b'); w = UnicodeDecodeError('utf8', b'a', 0, 1, 'c'); y.more = z",
+        "x.at == 4 and str(z) == '5: b' and z.at == 5 and w.end == 1 and y.filename == 'f' and y.errno == 2 and y.more is z",
+        "x y",
+    ),
 }
 
 

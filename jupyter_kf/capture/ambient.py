@@ -13,12 +13,12 @@ from typing import Any
 from jupyter_kf.capture import constants, settings
 
 
-def snapshot() -> dict[str, Any]:
-    """The state now, as plain data."""
+def snapshot(work: Any = None) -> dict[str, Any]:
+    """The state now, as ``work`` will find it."""
     state: dict[str, Any] = {
         "random": random.getstate(),
         "settings": settings.snapshot(),
-        "constants": constants.snapshot(),
+        "constants": constants.snapshot(work),
     }
     if "numpy" in sys.modules:
         import numpy
@@ -35,11 +35,11 @@ def snapshot() -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any], *, load: bool = True, source: str = "") -> None:
+def restore(state: dict[str, Any], *, load: bool = True, work: Any = None) -> None:
     """Set the state to what `snapshot` saw.
 
     Without ``load`` only that of libraries in use here: a replica has imported TensorFlow in any
-    case, which is no reason for a notebook to wait for it. ``source`` is that of the cell to be run.
+    case, which is no reason for a notebook to wait for it. ``work`` is what is to be run.
     """
     if "tensorflow" in state and (load or "tensorflow" in sys.modules):
         from jupyter_kf.capture import runtime
@@ -57,5 +57,5 @@ def restore(state: dict[str, Any], *, load: bool = True, source: str = "") -> No
     if "settings" in state:
         settings.restore(state["settings"], load=load)
     if "constants" in state:
-        constants.restore(state["constants"], arrived=load, source=source)
+        constants.restore(state["constants"], arrived=load, work=work)
     random.setstate(state["random"])

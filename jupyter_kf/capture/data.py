@@ -19,23 +19,11 @@ from tensorflow.python.ops import script_ops
 
 from jupyter_kf.capture import held, refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
+from jupyter_kf.chance import NOTE, PYTHON, SEEDED, has_part, is_disordered, is_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})  # operations that call back into Python
-# operations with a seed, and the places of the two halves of the seed among their inputs
-SEEDED = {
-    "ShuffleDataset": (2, 3),
-    "ShuffleDatasetV3": (2, 3),
-    "ShuffleAndRepeatDataset": (2, 3),
-    "ShuffleAndRepeatDatasetV2": (2, 3),
-    "RandomDataset": (0, 1),
-    "RandomDatasetV2": (0, 1),
-    "SamplingDataset": (2, 3),
-    "AnonymousRandomSeedGenerator": (0, 1),
-    "AnonymousSeedGenerator": (0, 1),
-}
 # operations that draw from a generator of seeds: the places of the seed and of the generator among their
 # inputs, and the attribute that tells whether each iterator draws anew
 DRAWING = {
@@ -66,15 +54,15 @@ def make(dataset: Any) -> tuple[Any, ...]:
             called[node.attr["token"].s] = _registered(dataset, node.attr["token"].s)
             node.device = ""
     graph = numpy.frombuffer(definition.SerializeToString(), "u1")
-    cardinality = int(dataset.cardinality())
-    return build, (graph, dataset.element_spec, tuple(called.items()), cardinality, holds)
+    about = int(dataset.cardinality()), _has_chance(dataset, definition)
+    return build, (graph, dataset.element_spec, tuple(called.items()), about, holds)
 
 
 def build(
     graph: Any,
     spec: Any,
     called: tuple[tuple[bytes, Any], ...],
-    cardinality: int,
+    about: tuple[int, bool],
     holds: tuple[tuple[str, held.Held], ...],
 ) -> Any:
     content = graph.tobytes()
@@ -90,10 +78,12 @@ def build(
             if node.name in handles:
                 node.attr["value"].tensor.ParseFromString(handles[node.name])
         content = definition.SerializeToString()
+    cardinality, by_chance = about
     with tf.init_scope():
         dataset = dataset_ops._VariantDataset(tf.raw_ops.DatasetFromGraph(graph_def=content), spec)
         if int(dataset.cardinality()) != cardinality:
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
+    setattr(dataset, NOTE, by_chance)
     dataset._jupyter_kf_keeps = called, holds  # the runtime does not keep them alive
     return dataset
 
@@ -128,6 +118,16 @@ def _held(dataset: Any, definition: graph_pb2.GraphDef) -> Iterator[tuple[str, h
             continue
         mentioned = sources[place].attr["value"].tensor
         yield sources[place].name, held.held(cls, mentioned, dataset._variant_tensor, *about)
+
+
+def _has_chance(dataset: Any, definition: graph_pb2.GraphDef) -> bool:
+    """Whether chance decides what the pipeline gives, once its own shuffles are pinned."""
+    disordered = dataset.options().deterministic is False
+    return has_part(
+        (node for function in definition.library.function for node in function.node_def),
+        parallel=any(is_parallel(node) for node in definition.node),
+        disordered=disordered or any(is_disordered(node) for node in definition.node),
+    )
 
 
 def _nodes(definition: graph_pb2.GraphDef) -> Iterator[Any]:

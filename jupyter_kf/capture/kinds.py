@@ -24,7 +24,7 @@ import uuid
 import weakref
 from typing import Any
 
-from jupyter_kf.capture import closed, ended, functions, objects, refusals, wrapped
+from jupyter_kf.capture import closed, ended, exceptions, functions, objects, refusals, wrapped
 from jupyter_kf.capture.kind import Kind
 
 _RLOCK = type(threading.RLock())
@@ -51,6 +51,7 @@ _PLAIN: dict[type, Kind | None] = {
     weakref.WeakSet: objects.WEAK_SET,
     weakref.WeakKeyDictionary: objects.WEAK_DICT,
     weakref.WeakValueDictionary: objects.WEAK_DICT,
+    types.TracebackType: exceptions.TRACEBACK,
 }
 _FUNCTION = Kind(functions.make, functions.contents, functions.fill)
 _CLASS = Kind(
@@ -163,6 +164,8 @@ _NEW: Any = vars(copyreg)["__newobj__"]
 def _by_protocol(obj: Any) -> Kind | None:
     """objects.INSTANCE if the type pickles by object's own rules, else objects.OPAQUE."""
     cls = type(obj)
+    if isinstance(obj, BaseException):
+        return exceptions.EXCEPTION
     parts = objects.reduced(obj)
     if len(parts) == 1:
         return None

@@ -166,6 +166,9 @@ def _roots(value: object) -> dict[str, Any]:
         case Call():
             places = {f"argument {place} of the call": arg for place, arg in enumerate(value.args)}
             return {"the function": value.function, **places, **value.kwargs}
+        case {"work": work, "ambient": {"constants": state}}:
+            held = {f"{name}.{key}": value for name, values in state.items() for key, value in values.items()}
+            return held | _roots(work)
         case {"work": work}:
             return _roots(work)
         case dict() if all(isinstance(key, str) for key in value):

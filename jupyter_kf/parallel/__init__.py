@@ -7,7 +7,7 @@ process. Gradients with respect to variables are averaged over the replicas. A c
 one by one is not cut: each replica computes it whole, which is right though not faster.
 
 Importing this package must not load TensorFlow; its names are loaded on first use (PEP 562). It imports
-nothing of jupyter_kf but the errors.
+of jupyter_kf only the errors and what ``chance`` is.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from ..errors import SpecError
 from . import (
     callbacks,
     disk,
+    elements,
     gradients,
     keras_steps,
     layers,
@@ -74,6 +75,7 @@ def install() -> None:
     _replace(CallbackList, "on_train_batch_end", callbacks.batch_hook)
     _replace(CallbackList, "on_train_batch_end", resume.batch_hook)
     _replace(CallbackList, "on_epoch_end", callbacks.epoch_hook)
+    _replace(tf.data.Dataset, "__iter__", elements.hook)
     for owner, name, hook in writes.hooks():
         _replace(owner, name, hook)
     _replace(polymorphic_function.Function, "__call__", _stopping)

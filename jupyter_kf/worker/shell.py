@@ -87,6 +87,9 @@ class ReplicaShell(InteractiveShell):
     def showtraceback(self, *_: object, **__: object) -> None:
         """Show nothing: the error travels and is shown where the cell is."""
 
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Do nothing: there is no window; ``%matplotlib inline`` asks for it all the same."""
+
     showsyntaxtraceback = showtraceback
     showindentationerror = showtraceback
 

@@ -57,7 +57,7 @@ def perform(payload: dict[str, Any], output: Output, link: Link, around: Around 
     ``around`` gives the context in which the user's code runs; it gets the cell's shell, or None.
     """
     work = payload["work"]
-    ambient.restore(payload["ambient"], source=getattr(work, "source", ""))
+    ambient.restore(payload["ambient"], work=work)
     output.begin()
     try:
         if isinstance(work, Cell):

@@ -1,38 +1,35 @@
-"""Training cells in the manner of Keras's guides and examples, on 2 replicas and in one process.
+"""Training cells in the manner of Keras's and TensorFlow's guides and examples, by their names.
 
-``python -m tests.gang.guides docs/guides.md`` runs them and writes the page; the tests run the same cells.
+The tests run them on 2 replicas and in one process; ``tests.kernel.guides`` runs them as cells of a real
+kernel and writes the page about them.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.gang import cases_generative, cases_guides, cases_own_steps, cases_sequences
+from tests.gang import (
+    cases_adversaries,
+    cases_core,
+    cases_generative,
+    cases_guides,
+    cases_own_steps,
+    cases_policies,
+    cases_sequences,
+    cases_structured,
+)
 from tests.gang.compare import differences
-from tests.gang.gang import Failure, Gang
+from tests.gang.gang import Failure
+
+if TYPE_CHECKING:
+    from tests.gang.gang import Gang
 
 BAR = 1e-5
 CANCELS = "Adam divides by the size of the gradient: that of the last bias is rounding alone, it cancels out"
 LOOSE = {"siamese_triplets": (2e-3, CANCELS)}
-HEAD = """# Cells in the manner of Keras's guides
-
-Training cells such as developer guides and code examples of Keras have, written anew and small, each on 2
-replicas and in one process from the same random state. Shown is the largest difference of weights, history
-and whatever else the cell leaves, relative to the largest value of the same array (at least 1); the bar is
-1e-5 unless the row says why. *whole*: calls of models in it are computed whole by each replica: right, but
-not faster; the job says so.
-
-Written by `python -m tests.gang.guides docs/guides.md`; the same cells are tests. `python -m
-tests.kernel.guides` runs them as cells of a real kernel, plain and with `%%kf --workers 2`; the tests do so
-with a few.
-
-| cell | | largest difference | |
-|---|---|---|---|
-"""
+REFUSALS = ("SpecError", "CaptureError", "UsageError")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,16 @@ class Cell:
 
 CELLS = [
     Cell(module.__name__.rpartition(".")[2], name)
-    for module in (cases_guides, cases_own_steps, cases_generative, cases_sequences)
+    for module in (
+        cases_guides,
+        cases_own_steps,
+        cases_generative,
+        cases_sequences,
+        cases_adversaries,
+        cases_structured,
+        cases_policies,
+        cases_core,
+    )
     for name, f in vars(module).items()
     if inspect.isfunction(f) and f.__module__ == module.__name__ and not name.startswith("_")
 ]
@@ -62,7 +68,20 @@ class Found:
 
     word: str
     difference: float
-    remark: str
+    remark: str = ""
+
+    @classmethod
+    def failed(cls, type_: str, message: str) -> Found:
+        """What an error of a job says: that the cell is refused, or that it is not."""
+        return cls("refused" if type_ in REFUSALS else "different", float("inf"), f"{type_}: {message[:200]}")
+
+    @classmethod
+    def judged(cls, cell: Cell, difference: float, said: str) -> Found:
+        """What a difference is called where ``said`` are the notes of the job."""
+        if difference > cell.bar:
+            return cls("different", difference)
+        word = "equal, whole" if "not faster" in said else "equal"
+        return cls(word, difference, LOOSE.get(cell.name, (0, ""))[1])
 
 
 def run(cell: Cell, alone: Gang, gang: Gang) -> Found:
@@ -72,40 +91,9 @@ def run(cell: Cell, alone: Gang, gang: Gang) -> Found:
         each.send("scenes:seeded", **options)
     want, answers = alone.answers(cell.name)[0][0], gang.answers(cell.name)
     if isinstance(want, Failure):
-        return Found("different", float("inf"), f"one process fails: {want.type}: {want.message[:200]}")
-    failures = [got for got, _ in answers if isinstance(got, Failure)]
-    if failures:
-        word = "refused" if failures[0].type == "SpecError" else "different"
-        return Found(word, float("inf"), f"{failures[0].type}: {failures[0].message[:200]}")
+        return Found.failed("one process", f"{want.type}: {want.message}")
+    for got, _ in answers:
+        if isinstance(got, Failure):
+            return Found.failed(got.type, got.message)
     worst = max(max(differences(got, want).values()) for got, _ in answers)
-    if worst > cell.bar:
-        return Found("different", worst, "")
-    whole = any("not faster" in note for note in answers[0][1])
-    return Found("equal, whole" if whole else "equal", worst, LOOSE.get(cell.name, (0, ""))[1])
-
-
-def main(page: str, *only: str) -> int:
-    """Runs the cells (all, or those named) and writes the page; gives 1 when one is not equal."""
-    alone, gang = Gang(0), Gang(2)
-    found: dict[Cell, Found] = {}
-    try:
-        for cell in CELLS:
-            if not only or cell.name in only:
-                found[cell] = run(cell, alone, gang)
-                print(_line(cell, found[cell]), flush=True)
-    finally:
-        alone.close()
-        gang.close()
-    equal = sum(f.word.startswith("equal") for f in found.values())
-    if page != "-":
-        lines = "\n".join(_line(c, f) for c, f in found.items())
-        Path(page).write_text(f"{HEAD}{lines}\n\n{equal} of {len(found)} cells are equal.\n")
-    return int(equal < len(found))
-
-
-def _line(cell: Cell, found: Found) -> str:
-    return f"| {cell.name.replace('_', ' ')} | {found.word} | {found.difference:.0e} | {found.remark} |"
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    return Found.judged(cell, worst, " ".join(answers[0][1]))
