@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.gang import (
     cases_adversaries,
-    cases_core,
     cases_generative,
     cases_guides,
     cases_own_steps,
-    cases_policies,
     cases_sequences,
     cases_structured,
 )
@@ -54,8 +52,6 @@ CELLS = [
         cases_sequences,
         cases_adversaries,
         cases_structured,
-        cases_policies,
-        cases_core,
     )
     for name, f in vars(module).items()
     if inspect.isfunction(f) and f.__module__ == module.__name__ and not name.startswith("_")
