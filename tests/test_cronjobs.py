@@ -77,6 +77,7 @@ def test_the_cron_job_to_the_last_field():
     assert env == {
         "HOME": "/tmp",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
         "JUPYTER_KF_STORE": "/home/jovyan/kf",
         "JUPYTER_KF_BACKEND": "kubernetes",
         "JUPYTERHUB_USER": "Ana María",

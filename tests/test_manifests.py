@@ -125,6 +125,7 @@ def test_the_job_to_the_last_field(spec, place):
         "env": [
             {"name": "HOME", "value": "/home/jovyan"},
             {"name": "PYTHONUNBUFFERED", "value": "1"},
+            {"name": "PYTHONHASHSEED", "value": "0"},
             {"name": "JUPYTER_KF_STORE", "value": "/home/jovyan/.local/share/jupyter/jupyter_kf"},
         ],
         "ports": [{"name": "tensorflow", "containerPort": 2222}],

@@ -101,7 +101,9 @@ def container(place: Placement, arguments: list[str], env: dict[str, str], image
         {"name": "scratch", "mountPath": "/tmp"},
         {"name": "shm", "mountPath": "/dev/shm"},
     ]
-    known = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"} | place.env | {"JUPYTER_KF_STORE": place.store}
+    # With one seed of hashes sets of strings are in one order on all replicas.
+    known = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"} | place.env
+    known |= {"JUPYTER_KF_STORE": place.store}
     known |= {name: value for name, value in env.items() if value}
     return {
         "name": CONTAINER,

@@ -71,6 +71,7 @@ def by_reference(obj: Any) -> tuple[Any, ...] | None:
 
 
 _homes: dict[type, dict[int, str]] = {}
+_SET_BY_PROGRAMS = {"tensorflow.python.ops.stateful_random_ops"}  # what its globals hold is no singleton
 
 
 def _stream(obj: Any) -> str | None:
@@ -81,7 +82,8 @@ def _stream(obj: Any) -> str | None:
 def _singletons(cls: type) -> dict[int, str]:
     """Names, by id, of the instances of a class that are globals of the (importable) module of the class."""
     if cls not in _homes:
-        module = sys.modules.get(cls.__module__) if cls.__module__ not in ("__main__", "builtins") else None
+        elsewhere = cls.__module__ not in {"__main__", "builtins", *_SET_BY_PROGRAMS}
+        module = sys.modules.get(cls.__module__) if elsewhere else None
         _homes[cls] = {id(v): k for k, v in vars(module).items() if type(v) is cls} if module else {}
     return _homes[cls]
 

@@ -12,6 +12,7 @@ from tensorflow.python.data.ops import debug_mode
 from tensorflow.python.debug.lib import check_numerics_callback
 from tensorflow.python.eager import context
 from tensorflow.python.framework import config, ops
+from tensorflow.python.ops import stateful_random_ops
 from tensorflow.python.ops.numpy_ops import np_dtypes, np_math_ops
 from tensorflow.python.util import traceback_utils
 
@@ -25,7 +26,7 @@ def let_seed_stand_for_none() -> None:
 
 
 def snapshot() -> dict[str, Any]:
-    """The state now, as plain data."""
+    """The state now: plain data, and the generator that the program shares."""
     here = context.context()
     optimizer = tf.config.optimizer.get_experimental_options()
     optimizer.pop("scoped_allocator_optimization", None)  # which collectives switch on
@@ -33,6 +34,7 @@ def snapshot() -> dict[str, Any]:
     return {
         "seed": here._seed if seeded else None,
         "rng": here._rng.getstate() if seeded else None,
+        "generator": stateful_random_ops.global_generator,
         "eagerly": tf.config.functions_run_eagerly(),
         "optimizer": optimizer,
         "determinism": config.is_op_determinism_enabled(),
@@ -56,6 +58,7 @@ def restore(state: dict[str, Any]) -> None:
         here._rng.setstate(state["rng"])
     else:
         here._seed = _stand_in
+    stateful_random_ops.global_generator = state["generator"]
     _behave_like_numpy(*state["numpy"])
     _check_numerics(state["check_numerics"])
     debug_mode.toggle_debug_mode(state["debug_data"])

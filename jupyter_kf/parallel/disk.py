@@ -173,15 +173,20 @@ def _how(path: Any) -> str:
         return _REAL
     if any(absolute == own or absolute.startswith(own + os.sep) for own in _shared.own):
         return _REAL
-    if (
-        os.getpid() != _shared.process
-        or _collecting
-        or threading.current_thread() is not threading.main_thread()
-        or tf.inside_function()
-        or rows.current() is not None
-    ):
-        return _QUIET
-    return _MEET
+    return _MEET if is_together() else _QUIET
+
+
+def is_together() -> bool:
+    """Whether all replicas come by here equally often: the user's code, where nothing is traced."""
+    return (
+        _shared is not None
+        and is_for_all()
+        and os.getpid() == _shared.process
+        and not _collecting
+        and threading.current_thread() is threading.main_thread()
+        and not tf.inside_function()
+        and rows.current() is None
+    )
 
 
 def _absolute(path: Any) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
+import random
 import threading
 import types
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.trainers.trainer import Trainer
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.framework import random_seed
-from tensorflow.python.ops import stateless_random_ops
+from tensorflow.python.ops import stateful_random_ops, stateless_random_ops
 
 from ..errors import SpecError
 from . import (
@@ -80,6 +82,10 @@ def install() -> None:
         _replace(owner, name, hook)
     _replace(polymorphic_function.Function, "__call__", _stopping)
     _replace(random_seed, "get_seed", seeds.hook)
+    _replace(stateful_random_ops, "non_deterministic_ints", seeds.ints_hook)
+    _replace(os, "urandom", seeds.chance_hook)
+    _replace(random, "_urandom", seeds.chance_hook)
+    _replace(random.Random, "seed", seeds.reseed_hook)
     seeds.agree()
 
 

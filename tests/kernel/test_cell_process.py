@@ -44,3 +44,42 @@ def test_tensors_have_the_ways_of_numpy_where_they_have_them_here(kernel: Kernel
     sent = kernel.run(JOB + "tnp.experimental_enable_numpy_behavior()\n" + cell)
     assert sent.status == "ok", sent.traceback
     assert sent.stdout == kernel.run(cell).stdout == kernel.run(JOB + cell).stdout != ""
+
+
+UNSEEDED = """
+import random, secrets, uuid, keras, numpy as np, tensorflow as tf
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+x = np.random.default_rng().normal(size=(24, 4)).astype("float32")
+history = model.fit(x, x.sum(1), batch_size=8, verbose=0).history
+x = tf.random.Generator.from_non_deterministic_state().normal([24, 4])
+more = model.fit(x, tf.reduce_sum(x, 1), batch_size=8, verbose=0).history
+drawn = [random.Random().random(), random.SystemRandom().random(), float(np.random.RandomState().rand())]
+name = f"run-{uuid.uuid4().hex}-{secrets.token_hex(4)}.txt"
+with open(name, "w") as file:
+    file.write(name)
+again = open(name).read() == name
+"""
+
+
+def test_what_nobody_has_seeded_is_drawn_once(kernel: Kernel) -> None:
+    kernel.run("import random; mine = random.Random(3)")
+    sent = kernel.run(JOB + UNSEEDED)
+    assert sent.status == "ok", sent.traceback
+    first = kernel.run("print(again, drawn, name)").stdout
+    assert first.startswith("True")
+    assert kernel.run(JOB + UNSEEDED).status == "ok"
+    assert kernel.run("print(again, drawn, name)").stdout != first
+
+
+def test_the_shared_generator_goes_on(kernel: Kernel) -> None:
+    kernel.run(
+        "import tensorflow as tf; g = tf.random.Generator.from_seed(5); tf.random.set_global_generator(g)"
+    )
+    sent = kernel.run(JOB + "print(tf.random.get_global_generator().normal([2]).numpy())")
+    kernel.run("tf.random.set_global_generator(tf.random.Generator.from_seed(5))")
+    cell = "print(tf.random.get_global_generator().normal([2]).numpy())"
+    assert [sent.stdout, kernel.run("print(g.normal([2]).numpy())").stdout] == [
+        kernel.run(cell).stdout,
+        kernel.run(cell).stdout,
+    ]
