@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.trackable import data_structures
 
 from jupyter_kf.capture import arrays, keras, refusals, resources
@@ -67,6 +68,9 @@ def make_tensor(tensor: Any) -> tuple[Any, ...]:
 # ---- variables
 
 
+_LATE = (polymorphic_function.UnliftedInitializerVariable, resource_variable_ops.UninitializedVariable)
+
+
 def make_variable(var: Any) -> tuple[Any, ...]:
     options = {
         "trainable": var.trainable,
@@ -80,9 +84,16 @@ def make_variable(var: Any) -> tuple[Any, ...]:
 
 
 def variable_contents(var: Any) -> tuple[Any, ...]:
+    if _never_set(var):
+        return None, None, ()
     target = weakref.ref(var)
     shape = tuple(var.shape) if var.shape.is_fully_defined() else tuple(var.read_value().shape)
     return packed(var, var.dtype, shape, lambda: _read(target()), anew=True)
+
+
+def _never_set(var: Any) -> bool:
+    """Whether it was made while a function was traced that then failed, and so has no value."""
+    return isinstance(var, _LATE) and not var.is_initialized()
 
 
 def _read(var: Any) -> Any:
@@ -95,11 +106,14 @@ def build_variable(packing: tuple[Any, ...], options: dict[str, Any]) -> Any:
     options["aggregation"] = tf.VariableAggregation[options["aggregation"]]
     options["shape"] = tf.TensorShape(options["shape"])
     with tf.init_scope():
+        if packing[0] is None:
+            return resource_variable_ops.UninitializedVariable(**options)
         return bind(packing[0], tf.Variable(unpacked(*packing), **options))
 
 
 def fill_variable(var: Any, packing: tuple[Any, ...]) -> None:
-    var.assign(unpacked(*packing))
+    if packing[0] is not None:
+        var.assign(unpacked(*packing))
 
 
 # ---- functions

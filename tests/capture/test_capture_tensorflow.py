@@ -44,6 +44,21 @@ def notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, away: Replicas) ->
 
 
 CASES = {
+    "variables of a failed trace": (
+        """class M(tf.Module):
+  w = None
+  @tf.function
+  def __call__(self, x):
+    if self.w is None:
+      self.w = tf.Variable(tf.ones([2, 2]), name='late')
+    return x @ tf.ones([3, 3])
+m = M()
+try: m(tf.ones([1, 2]))
+except ValueError: pass""",
+        "n = M()\ntry: n(tf.ones([1, 2]))\nexcept ValueError: pass\nunset = m.w.is_initialized(), n.w.is_initialized()",
+        "not any(unset) and not m.w.is_initialized() and n.w.name == 'late:0' and not n.w.is_initialized()",
+        "m M",
+    ),
     "variables": (
         "v = tf.Variable([1., 2]); s = tf.Variable(['a']); b = tf.Variable(tf.ones([2], tf.bfloat16)); u = tf.Variable([1.], shape=tf.TensorShape([None])); f = tf.Variable(1., trainable=False)",
         "v.assign_add([1., 1]); s.assign(['b']); b.assign(b * 3); u.assign([1., 2, 3]); f.assign(5.)",
