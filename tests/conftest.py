@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
+# Who starts tests in the background, as machines do, has interrupts ignored, and what the tests start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _ENDING = 15.0
 
 
