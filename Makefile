@@ -43,7 +43,7 @@ test: plan env chromium jupyverse hub5 test-lab cluster-build lint types imports
 
 plan:
 	@echo "== This makes the environments (4 minutes), installs Chromium, builds a throw-away Kubernetes (10 minutes) and"
-	@echo "   runs all tests (40 minutes); times are of the first run on 2 cores, the second re-uses what was made."
+	@echo "   runs all tests (50 minutes); times are of the first run on 2 cores, the second re-uses what was made."
 
 test-lab: env  ## check the JupyterLab side: style, types, unit tests
 	@echo "== Checking the JupyterLab side"
