@@ -20,10 +20,10 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 from tensorflow.python.checkpoint.graph_view import ObjectGraphView
-from tensorflow.python.eager import context
 
+from .. import chance
 from ..errors import JobError, SpecError
-from . import disk, drawing, report, seeds
+from . import disk, report, seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ class Keeper:
     save: Callable[[State], None] | None = None
     saved: State | None = None
     taken_up: Callable[[], None] = lambda: None
-    seed: int | None = None
+    seed: str = ""
     fits: int = 0
     wanted: bool = False
 
@@ -84,7 +84,7 @@ def use(keeper: Keeper | None) -> None:
         return
     if keeper.saved:
         seeds.take(keeper.saved["seed"])
-    keeper.seed = context.context()._seed
+    keeper.seed = seeds.key()
 
 
 def keeper() -> Keeper | None:
@@ -203,7 +203,7 @@ def check_graph(graph: Any) -> None:
         return
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
-    if found := sorted({node.op for node in nodes} & drawing.STATEFUL):
+    if found := sorted({node.op for node in nodes} & chance.RANDOM):
         raise SpecError(
             f"checkpoint= does not go with the random operation {found[0]}, whose state cannot be kept. "
             "Draw with keras.random and a SeedGenerator, tf.random.Generator or tf.random.stateless_*."

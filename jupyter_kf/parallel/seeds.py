@@ -1,4 +1,4 @@
-"""The seed that replicas agree on, and what draws from it where a program has set none.
+"""The key that replicas agree on, and what draws from it where a program has set no seed.
 
 Operations of TensorFlow without a seed then draw alike everywhere; those that have one draw as in the
 notebook, where it would be joined by TensorFlow's default, not by ours. What the operating system gives by
@@ -7,8 +7,8 @@ chance, and so unseeded generators, unique names and tokens, is alike where repl
 
 from __future__ import annotations
 
+import hashlib
 import os
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,27 +16,43 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.framework import random_seed
 
-from . import agreement, disk
+from . import collective, disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_KEY_BYTES = 32
 _agreed: int | None = None
-_chance = random.Random()
+_key = b""
+_drawn = 0
 
 
 def agree() -> None:
-    """Takes one seed on all replicas, where nothing has seeded TensorFlow. Collective."""
-    if context.global_seed() is None:
-        take(agreement.seed(int.from_bytes(os.urandom(4), "big")))
+    """Takes one key on all replicas, and a seed from it where nothing has seeded TensorFlow. Collective."""
+    words = np.frombuffer(os.urandom(_KEY_BYTES), "int32")
+    first = words if collective.rank() == 0 else np.zeros_like(words)
+    take(collective.add(tf.constant(first)).numpy().tobytes().hex())
 
 
-def take(seed: int) -> None:
-    """Takes the seed that the replicas have agreed on."""
-    global _agreed
-    _agreed = seed
-    _chance.seed(seed)
-    tf.random.set_seed(seed)
+def take(key: str) -> None:
+    """Takes the key that the replicas have agreed on."""
+    global _agreed, _key, _drawn
+    _key, _drawn = bytes.fromhex(key), 0
+    if context.global_seed() in (None, _agreed):
+        _agreed = int.from_bytes(_key[:4]) % 2**31
+        tf.random.set_seed(_agreed)
+
+
+def key() -> str:
+    """What `take` took."""
+    return _key.hex()
+
+
+def _bytes(size: int) -> bytes:
+    """The next bytes, alike on all replicas: without the key nobody can tell them."""
+    global _drawn
+    _drawn += 1
+    return hashlib.shake_256(_key + _drawn.to_bytes(8)).digest(size)
 
 
 def hook(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -56,7 +72,7 @@ def chance_hook(original: Callable[[int], bytes]) -> Callable[[int], bytes]:
     """``os.urandom``: the same bytes for all replicas."""
 
     def urandom(size: int) -> bytes:
-        return _chance.randbytes(size) if disk.is_together() else original(size)
+        return _bytes(size) if disk.is_together() else original(size)
 
     return urandom
 
@@ -78,7 +94,7 @@ def ints_hook(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(shape, dtype)
         numbers = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
         shape = np.asarray(shape)
-        drawn = _chance.randbytes(int(shape.prod()) * numbers.itemsize)
+        drawn = _bytes(int(shape.prod()) * numbers.itemsize)
         return tf.constant(np.frombuffer(drawn, numbers).reshape(shape))
 
     return non_deterministic_ints

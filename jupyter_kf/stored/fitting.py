@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import chance
 from ..errors import SpecError
-from ..parallel import drawing
 from .record import GraphKind
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def check_arrays(record: GraphRecord, place: str, arrays: tuple[Any, ...]) -> No
 
 def check_taken_up(record: GraphRecord) -> None:
     """Raise `SpecError` if a training of the graph cannot be taken up from a checkpoint."""
-    if record.kind is GraphKind.TRAINING and (drawn := sorted(drawing.STATEFUL & record.ops.keys())):
+    if record.kind is GraphKind.TRAINING and (drawn := sorted(chance.RANDOM & record.ops.keys())):
         raise SpecError(
             f"checkpoint= does not go with the graph {record.name!r}: it draws with {drawn[0]}, whose state "
             "cannot be kept. Draw with keras.random and a SeedGenerator, tf.random.Generator or "

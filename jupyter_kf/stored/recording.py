@@ -20,8 +20,9 @@ from tensorflow.python.eager.polymorphic_function import concrete_function, poly
 from tensorflow.python.trackable import resource as trackable_resource
 from tensorflow.python.trackable.base import Trackable
 
+from .. import chance
 from ..errors import CaptureError
-from ..parallel import collective, drawing, hooks, sharing, stop
+from ..parallel import collective, hooks, sharing, stop
 from . import safety
 from .naming import names_of
 
@@ -245,7 +246,7 @@ def _line(graph: Any, kinds: list[str]) -> str:
 def _unseeded(graph: Any) -> str:
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    drawn = [n for n in nodes if n.op in drawing.STATEFUL]
+    drawn = [n for n in nodes if n.op in chance.RANDOM]
     return ", ".join(sorted({n.op for n in drawn if not n.attr["seed"].i and not n.attr["seed2"].i}))
 
 

@@ -63,7 +63,6 @@ again = open(name).read() == name
 
 
 def test_what_nobody_has_seeded_is_drawn_once(kernel: Kernel) -> None:
-    kernel.run("import random; mine = random.Random(3)")
     sent = kernel.run(JOB + UNSEEDED)
     assert sent.status == "ok", sent.traceback
     first = kernel.run("print(again, drawn, name)").stdout
