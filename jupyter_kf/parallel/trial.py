@@ -40,6 +40,7 @@ class _Ran:
     by_input: list[Any]
     by_weight: list[Any]
     linear: bool
+    read: list[Any]
 
 
 def run(
@@ -88,9 +89,7 @@ class _Tried:
         self._owner, self._on = owner, on
         self._values = kept.variables()
         self._weights: list[Any] = []
-        with tf.GradientTape() as tape:
-            self._part(_whole(), 0, signed=False, seen=tape)
-        self._weights = [v for v in tape.watched_variables() if v.dtype.is_floating]
+        self._weights = self._part(_whole(), 0, signed=False).read
 
     def judged(self, moved: float, signed: bool) -> Found | str | None:
         """The finding with weights moved by up to ``moved``; None when that leads to no finite numbers."""
@@ -103,10 +102,10 @@ class _Tried:
         ]
         return _judge(whole, pieces)
 
-    def _part(self, share: rows.Share, moved: float, signed: bool, seen: Any = None) -> _Ran:
+    def _part(self, share: rows.Share, moved: float, signed: bool) -> _Ran:
         with rows.cut(share), kept.state(self._values, self._owner) as attributes:
             for seed, v in enumerate(self._weights if moved else []):
-                shift = np.random.RandomState(seed).uniform(-moved, moved, v.shape)
+                shift = np.random.RandomState(seed).uniform(-moved, moved, kept.read(v).shape)
                 v.assign_add(tf.cast(shift, v.dtype))
             before = [(v, kept.read(v)) for v, _ in self._values]
             inputs, call = self._on(share.start, share.count, signed)
@@ -118,8 +117,6 @@ class _Tried:
                 larger = aim * 3.0
             if attributes.hold_tensors():
                 raise kept.MustBeWhole("it keeps tensors of its batch in attributes")
-            if seen is not None:
-                return _Ran([], [], {}, [], [], linear=True)
             sources = [x for x in inputs if x.dtype.is_floating] + self._weights
             slopes, larger_slopes = (_slopes(tape, target, sources) for target in (aim, larger))
             count = len(sources) - len(self._weights)
@@ -132,6 +129,7 @@ class _Tried:
                 slopes[:count],
                 slopes[count:],
                 linear,
+                [v for v in tape.watched_variables() if v.dtype.is_floating],
             )
 
 

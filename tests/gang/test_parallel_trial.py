@@ -43,6 +43,31 @@ def test_what_depends_on_other_rows_is_found(mixing: Any) -> None:
     assert of(mixing) == "its results for some rows of a batch depend on the other rows"
 
 
+def test_variables_that_the_call_does_not_use_are_left_alone() -> None:
+    """A trace that failed leaves variables without a value, which can neither be read nor moved."""
+
+    class Late(tf.Module):
+        w = None
+
+        @tf.function
+        def __call__(self, x: Any) -> Any:
+            self.w = tf.Variable(tf.ones([2, 2]))
+            raise ValueError("no")
+
+    late = Late()
+    with pytest.raises(ValueError, match="no"):
+        late(X)
+    assert not late.w.is_initialized()
+    assert of(tf.tanh) == (("rows",), ())
+    assert not late.w.is_initialized()
+
+
+def test_a_variable_of_any_shape_can_be_moved() -> None:
+    scale = tf.Variable(tf.ones([3]), shape=tf.TensorShape(None))
+    assert of(lambda x: tf.tanh(x * scale)) == (("rows",), ())
+    assert scale.numpy().tolist() == [1, 1, 1]
+
+
 def test_a_scalar_that_is_always_zero_tells_nothing() -> None:
     assert isinstance(of(lambda x: tf.reduce_sum(x) * 0.0), str)
 
