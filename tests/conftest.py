@@ -66,7 +66,8 @@ def children() -> set[int]:
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):  # a thread, or a child, that has ended meanwhile
             for pid in (task / "children").read_text().split():
-                if Path(f"/proc/{pid}/cmdline").read_bytes():
+                # Not by the command line, which is empty for a moment when a program begins.
+                if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
                     found.add(int(pid))
     return found
 

@@ -37,17 +37,37 @@ def beside(work: Any) -> dict[str, Source]:
     near = (str(Path.cwd()), str(here))
     installed = tuple(f"{prefix}{os.sep}" for prefix in {sys.prefix, sys.base_prefix} - set(near))
     found: dict[str, Source] = {}
-    names = [*sys.modules, *imported(getattr(work, "source", ""))]
-    for name in dict.fromkeys(names):
-        if name.partition(".")[0] in ("__main__", "jupyter_kf"):
+    for name in [*_not_seen((near, installed)), *imported(getattr(work, "source", ""))]:
+        if name in found or name.partition(".")[0] in ("__main__", "jupyter_kf"):
             continue
         file = _file(name)
-        # A kernel has thousands of modules and following links is slow, so the text is looked at first.
+        # Following links is slow, so the text is looked at first.
         if file is None or not file.startswith(near) or file.startswith(installed):
-            continue
-        if _lies(path := Path(file), here):
+            _remember(name)
+        elif _lies(path := Path(file), here):
             found[name] = Source(file, path.read_bytes(), path.name == "__init__.py")
     return found if sum(len(source.text) for source in found.values()) <= LIMIT else {}
+
+
+# A kernel has thousands of modules: those that lie elsewhere are looked at once.
+_ELSEWHERE: dict[str, types.ModuleType] = {}
+_SEEN_FROM: list[Any] = [None]
+
+
+def _not_seen(here: Any) -> list[str]:
+    if _SEEN_FROM[0] != here:
+        _ELSEWHERE.clear()
+        _SEEN_FROM[0] = here
+    imported, seen = sys.modules.copy(), _ELSEWHERE.copy()
+    for name in [name for name, module in seen.items() if imported.get(name) is not module]:
+        del _ELSEWHERE[name]
+    return [name for name, module in imported.items() if seen.get(name) is not module]
+
+
+def _remember(name: str) -> None:
+    module = sys.modules.get(name)
+    if module and getattr(module, "__file__", None):  # an import that is under way may not have it yet
+        _ELSEWHERE[name] = module
 
 
 def _lies(file: Path, here: Path) -> bool:

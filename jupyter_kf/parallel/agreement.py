@@ -1,4 +1,4 @@
-"""Agrees on what must be equal on all replicas: a seed first, when to stop, trained variables at the end."""
+"""Agrees on what must be equal on all replicas: when to stop, trained variables at the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from .stop import ReplicasDiffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-def seed(mine: int) -> int:
-    """Rank 0's ``mine``, on every rank (31 bits)."""
-    return int(collective.add(tf.constant(mine % 2**31 if collective.rank() == 0 else 0, tf.int64)))
 
 
 def decision(mine: bool) -> bool:

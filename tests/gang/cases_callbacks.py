@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from jupyter_kf.parallel import agreement
+from jupyter_kf.parallel import agreement, collective
 from tests.gang.cases_fit import compiled
 from tests.gang.scenes import fitted, table
 
@@ -43,7 +43,7 @@ def callbacks_write() -> dict[str, Any]:
     loaded = keras.models.load_model(folder / "end.keras")
     there = sorted(p.name for p in folder.iterdir())
     log = (folder / "log.csv").read_text()
-    agreement.seed(0)
+    agreement.decision(True)  # all are here
     shutil.rmtree(folder, ignore_errors=True)
     return {
         shape: part | {"loaded": loaded.get_weights(), "there": there, "lines": log.count("\n")}
@@ -53,19 +53,20 @@ def callbacks_write() -> dict[str, Any]:
 
 def _shared_folder(name: str) -> Path:
     """The same folder on every replica, new in each case."""
-    return Path(tempfile.gettempdir()) / f"kf-{name}-{agreement.seed(os.getpid())}"
+    first = collective.add(tf.constant(0 if collective.rank() else os.getpid()))
+    return Path(tempfile.gettempdir()) / f"kf-{name}-{int(first)}"
 
 
 def tensorboard() -> dict[str, Any]:
     """The scalars that are written, each once."""
     folder = _shared_folder("board")
     result = fitted(compiled(), callbacks=[keras.callbacks.TensorBoard(folder)], validation_data=table(9))
-    agreement.seed(0)
+    agreement.decision(True)  # all are here
     found = []
     for path in sorted(folder.rglob("events.*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             found += [f"{path.parent.name} {value.tag} {event.step}" for value in event.summary.value]
-    agreement.seed(0)
+    agreement.decision(True)  # all are here
     shutil.rmtree(folder, ignore_errors=True)
     return {shape: part | {"written": sorted(found)} for shape, part in result.items()}
 

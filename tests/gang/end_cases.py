@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 import jupyter_kf.parallel as kf
-from jupyter_kf.parallel import agreement, collective, report
+from jupyter_kf.parallel import collective, report
 from tests.gang.first_cases import data, mlp
 
 
@@ -27,10 +27,6 @@ def different_data() -> None:
     model = mlp()
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x, (y + collective.rank()) % 3, batch_size=8, shuffle=False, verbose=0)
-
-
-def seed() -> int:
-    return agreement.seed(123 if collective.rank() == 0 else 456)
 
 
 def progress() -> list[dict[str, Any]]:

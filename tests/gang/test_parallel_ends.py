@@ -30,11 +30,6 @@ def test_different_data_is_found_at_the_step(gangs: Any) -> None:
         assert "different losses" in got.message
 
 
-def test_a_seed_is_agreed_on(gangs: Any) -> None:
-    seeds = [a for a, _ in gangs(2).run("end_cases:seed")]
-    assert seeds[0] == seeds[1] == 123
-
-
 def test_progress_is_reported_by_rank_0(gangs: Any) -> None:
     first, second = (a for a, _ in gangs(2).run("end_cases:progress"))
     assert second == []
