@@ -38,7 +38,8 @@ DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 class _Group:
     """The replicas that work together; ``begun`` orders and counts their collectives and sums their keys.
 
-    While a graph is recorded for later, rank and size are variables that are set when it runs.
+    While a graph is recorded for later, rank and size are variables that are set when it runs. ``place`` is
+    what they were at the start.
     """
 
     rank: Any = 0
@@ -46,6 +47,7 @@ class _Group:
     writer: int = 0
     begun: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    place: tuple[int, int] = (0, 1)
 
 
 _group = _Group()
@@ -74,6 +76,21 @@ def world_size_for(x: tf.Tensor) -> Any:
 def alone() -> bool:
     """Whether this process works by itself, and no graph is recorded."""
     return isinstance(_group.size, int) and _group.size == 1
+
+
+def apart() -> bool:
+    """Whether this process was one of several, and works by itself since."""
+    return alone() and _group.place[1] > 1
+
+
+def place() -> tuple[int, int]:
+    """This process's rank, and the number of replicas, as they were at the start."""
+    return _group.place
+
+
+def go_alone() -> None:
+    """From now on this process computes by itself, as its collectives have ended."""
+    _group.rank, _group.size = 0, 1
 
 
 def recording() -> bool:
@@ -115,6 +132,7 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
             _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name=COUNTER)
     hosts = [address.rpartition(":")[0] for address in addresses]
     _group.rank, _group.size, _group.writer = rank, len(addresses), hosts.index(hosts[rank])
+    _group.place = rank, len(addresses)
 
 
 def _bounded(rank: int, addresses: list[str], timeout: float) -> None:

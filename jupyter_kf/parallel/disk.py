@@ -13,6 +13,7 @@ This module says who does what and when; ``writes`` puts it in the place of what
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gc
 import os
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
 
-from . import collective, report, rows
+from . import board, collective, report, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,7 +195,7 @@ def _absolute(path: Any) -> str:
 
 
 def _writes() -> bool:
-    return bool(collective.writer() == collective.rank())
+    return collective.writer() == collective.place()[0]
 
 
 def _copy(path: Any, mode: str) -> str:
@@ -217,7 +218,10 @@ def _now(path: Any) -> str:
 
 
 def _meet() -> None:
-    collective.add(tf.constant(1))
+    if collective.apart():
+        board.exchange("a change of a file", "")
+    else:
+        collective.add(tf.constant(1))
 
 
 def _outcome(act: Callable[[], T], answer: bool = True) -> T:
@@ -255,6 +259,9 @@ def _packed(error: BaseException | None, result: Any) -> bytes:
 
 def _tell(told: bytes) -> bytes:
     """What this host's writer tells."""
+    if collective.apart():
+        words = board.exchange("what came of a change of a file", base64.b64encode(told).decode())
+        return base64.b64decode(words[collective.writer()])
     sizes = collective.gather(tf.constant(len(told), tf.int64)).numpy()
     if not sizes.any():
         return b""

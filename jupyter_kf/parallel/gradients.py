@@ -14,15 +14,16 @@ import tensorflow as tf
 from keras.src.backend.common.name_scope import name_scope
 
 from ..errors import SpecError
-from . import collective, report, rows, slices, stop
+from . import collective, raised, report, rows, slices, stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class _Depth(threading.local):
     value = 0
     bare = 0
+    guard: Sequence[tf.Operation] = ()
 
 
 _inside = _Depth()
@@ -65,12 +66,13 @@ def graph_hook(original: Any) -> Any:
 def _outermost(compute: Any, target: Any, sources: Any) -> Any:
     """What ``compute`` returns, averaged unless it is part of another derivative or of a cut call."""
     outermost = not _inside.value and rows.current() is None
-    _inside.value += 1
-    try:
-        result = compute()
-    finally:
-        _inside.value -= 1
-    return _averaged(target, sources, result) if outermost else result
+    with raised.alike(Exception) if outermost else contextlib.nullcontext():
+        _inside.value += 1
+        try:
+            result = compute()
+        finally:
+            _inside.value -= 1
+        return _averaged(target, sources, result) if outermost else result
 
 
 def is_variable(x: Any) -> bool:
@@ -118,7 +120,8 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
         return [rows.average(tf.convert_to_tensor(g)) for g in parts]
     joined = [slices.joined(g) for g in parts]
     dense = [g.values if isinstance(g, tf.IndexedSlices) else g for g in joined]
-    with tf.control_dependencies(stop.guard()):
+    _inside.guard = stop.guard()
+    with tf.control_dependencies(_inside.guard):
         extra = tf.stop_gradient(tf.stack([stop.wish(), loss]))
     out: dict[int, tf.Tensor] = {}
     for dtype in sorted({g.dtype for g in dense} | {tf.float32}, key=lambda d: d.name):
@@ -140,9 +143,10 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
 
 
 def apply_hook(original: Any) -> Any:
-    """``Optimizer.apply``: nothing of a step is done, not even counted, before its gradients are there.
+    """``Optimizer.apply``: nothing of a step is done, not even counted, where a stop has arrived before it.
 
-    But its variables are made of nothing, as without the hook: a ``tf.function`` lifts their initial values
+    A step that fails is counted, as in one process, where nothing makes the counter wait for the gradients.
+    Its variables are made of nothing, as without the hook: a ``tf.function`` lifts their initial values
     out of its first trace, which it then need not run.
     """
 
@@ -154,7 +158,15 @@ def apply_hook(original: Any) -> Any:
             with outside, name_scope(self.name, caller=self):
                 self.build(trainable_variables)
             self.built = True
-        with tf.control_dependencies([g for g in grads if tf.is_tensor(g)] if tf.inside_function() else []):
+        with tf.control_dependencies(_before(grads)):
             return original(self, grads, trainable_variables)
 
     return applied
+
+
+def _before(grads: Any) -> list[Any]:
+    """What is to be there before a step is counted: that no stop has arrived, or else its gradients."""
+    if not tf.inside_function():
+        return []
+    graph = tf.compat.v1.get_default_graph()
+    return [op for op in _inside.guard if op.graph is graph] or [g for g in grads if tf.is_tensor(g)]

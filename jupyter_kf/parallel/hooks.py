@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -28,11 +29,13 @@ from tensorflow.python.ops import stateful_random_ops, stateless_random_ops
 from ..errors import SpecError
 from . import (
     callbacks,
+    collective,
     disk,
     elements,
     gradients,
     keras_steps,
     layers,
+    raised,
     resume,
     rows,
     seeds,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _replaced: list[tuple[Any, str, Any]] = []
+_apart: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _DRAWS = ("uniform", "normal", "truncated_normal")
 
 
@@ -182,11 +186,14 @@ def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
         if rows.current() is not None and not getattr(self, "_kf_copy", False):
             return rows.own_trace(self, lambda: _copy(self))(*args, **kwargs)
+        if collective.apart() and not getattr(self, "_kf_copy", False):
+            return _traced_apart(self)(*args, **kwargs)
         if _calls.value or not tf.executing_eagerly():
             return original(self, *args, **kwargs)
         _calls.value += 1
         try:
-            result = original(self, *args, **kwargs)
+            with raised.alike(tf.errors.OpError, lambda: _works_together(self)):
+                result = original(self, *args, **kwargs)
         except tf.errors.OpError as error:
             if not stop.mark_in(error):
                 raise
@@ -198,6 +205,23 @@ def _stopping(original: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return called
+
+
+def _works_together(function: Any) -> bool:
+    """Whether there are collectives in it."""
+    for traced in function._list_all_concrete_functions():
+        definition = traced.graph.as_graph_def()
+        for nodes in (definition.node, *(f.node_def for f in definition.library.function)):
+            if any(node.op.startswith("Collective") for node in nodes):
+                return True
+    return False
+
+
+def _traced_apart(function: Any) -> Any:
+    """``function`` traced anew, without the collectives that have ended."""
+    if function not in _apart:
+        _apart[function] = _copy(function)
+    return _apart[function]
 
 
 def _copy(function: Any) -> Any:

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 
-from . import collective, gradients, plan, rows
+from . import collective, gradients, plan, raised, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,9 +89,10 @@ def _shared(call: Callable[..., Any], owner: Any, args: tuple[Any, ...], kwargs:
         for i in batch.where:
             leaves[i] = plan.with_mask_of(leaves[i], rows.take(tf.convert_to_tensor(leaves[i]), share), share)
         args, kwargs = tf.nest.pack_sequence_as((args, kwargs), leaves)
-        with rows.cut(share):
-            result = call(*args, **kwargs)
-        return how.join(result, owner, share)
+        with raised.alike(Exception):
+            with rows.cut(share):
+                result = call(*args, **kwargs)
+            return how.join(result, owner, share)
 
 
 def _one_count(batch: plan.Batch, leaves: list[Any]) -> Any:
@@ -128,7 +129,7 @@ def distribute(what: Any) -> Any:
         return what
 
     def shared(*args: Any, **kwargs: Any) -> Any:
-        if _here.depth or gradients.differentiating():
+        if _here.depth or collective.alone() or gradients.differentiating():
             return what(*args, **kwargs)
         return _shared(what, what, args, kwargs)
 

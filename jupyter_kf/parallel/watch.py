@@ -14,10 +14,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from tensorflow.python.eager import context
 
-from . import collective
+from . import board, collective, raised
 from .stop import ReplicasDiffer
 
 END = 2**60
@@ -46,6 +45,7 @@ def end() -> None:
 
 def check() -> None:
     """Raises ReplicasDiffer when this process was found to wait in vain; its collectives fail since then."""
+    raised.check()
     if _found:
         raise ReplicasDiffer(_found)
 
@@ -54,15 +54,19 @@ def _watch(over: threading.Event) -> None:
     before: tuple[int, int] | None = None
     told: set[int] = set()
     equal: set[int] = set()
+    still = 0
     while not over.wait(_TICK_S):
         now = collective.begun()
         if now != before:
-            before, equal = now, set()
+            before, equal, still = now, set(), 0
             continue
+        still += 1
+        if collective.alone() or raised.look(still):
+            return
         count, mine = now
         if count not in told:
             told.add(count)
-            context.context().set_config_key_value(_name(count, collective.rank()), f"{mine} {_place()}")
+            board.tell(_name(count, collective.rank()), f"{mine} {_place()}")
         for rank in set(range(collective.world_size())) - {collective.rank()} - equal:
             heard = _heard(count, rank)
             if heard is not None and heard[0] != mine:
@@ -73,14 +77,13 @@ def _watch(over: threading.Event) -> None:
 
 
 def _name(count: int, rank: int) -> str:
-    return f"jupyter_kf/begun/{count}/{rank}"
+    return f"begun/{count}/{rank}"
 
 
 def _heard(count: int, rank: int) -> tuple[int, str] | None:
     """The sum and the place of ``rank`` at this count; None: it is not there, or has not told."""
-    try:
-        told = context.context().get_config_key_value(_name(count, rank), _ASK_MS)
-    except tf.errors.OpError:
+    told = board.heard(_name(count, rank), _ASK_MS)
+    if told is None:
         return None
     keys, _, place = told.partition(" ")
     return int(keys), place
