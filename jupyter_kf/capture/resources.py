@@ -6,10 +6,13 @@ written into the live one.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from tensorflow.python.data.ops import iterator_ops
@@ -18,6 +21,9 @@ from tensorflow.python.ops import lookup_ops, summary_ops_v2
 
 from jupyter_kf.capture import data, held, objects, refusals
 from jupyter_kf.capture.kind import Kind, no_fill, nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOGDIR = "_kf_logdir"
 """Where the handle of a writer of summaries keeps its folder, when the writer was made in a job."""
@@ -108,10 +114,45 @@ def finish_checkpoint(_: Any) -> None:
 
 
 def make_writer(writer: Any) -> tuple[Any, ...]:
-    logdir = getattr(writer._resource, LOGDIR, None)
-    if not writer._closed and logdir is None:
+    if writer._closed:
+        return build_writer, (None,)
+    logdir = getattr(writer._resource, LOGDIR, None) or _folder(writer)
+    if logdir is None:
         raise refusals.Culprit(writer, "it is an open event file", "make it inside the cell, or close it")
-    return build_writer, (None if writer._closed else logdir,)
+    return build_writer, (logdir,)
+
+
+def _folder(writer: Any) -> str | None:
+    """Where a writer of this process writes to, which its handle does not tell; None: it is not clear.
+
+    TensorFlow numbers the handles of writers in the order of the files that they open.
+    """
+    seen = (obj for obj in gc.get_objects() if issubclass(type(obj), summary_ops_v2._ResourceSummaryWriter))
+    numbers = sorted(_number(each) for each in seen if not each._closed)
+    files = sorted(_event_files())
+    if len(numbers) != len(files):
+        return None
+    return files[numbers.index(_number(writer))][1]
+
+
+def _number(writer: Any) -> int:
+    found = re.search(r'name="_AnonymousVar(\d+)"', str(writer._resource))
+    return int(found[1]) if found else -1
+
+
+def _event_files() -> Iterator[tuple[int, str]]:
+    """Number and folder of each file of summaries that this process has open."""
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            path = link.readlink()
+            found = re.search(rf"\.tfevents\.\d+\..+\.{os.getpid()}\.(\d+)", path.name)
+            if found:
+                yield int(found[1]), str(path.parent)
+
+
+def writer_contents(writer: Any) -> None:
+    """Nothing; but what it holds back is written, as nobody does so at the end of a replica."""
+    writer.flush()
 
 
 def build_writer(logdir: Any) -> Any:
@@ -144,7 +185,7 @@ def build_records() -> Any:
 CHECKPOINT = Kind(objects.INSTANCE.make, objects.instance_contents, objects.fill_instance, finish_checkpoint)
 STATIC_TABLE = Kind(make_static, nothing, no_fill, made_full=True)
 MUTABLE_TABLE = Kind(make_mutable, mutable_contents, fill_mutable)
-WRITER = Kind(make_writer, nothing, no_fill, made_full=True)
+WRITER = Kind(make_writer, writer_contents, no_fill, made_full=True)
 RECORDS = Kind(make_records, nothing, no_fill, made_full=True)
 ITERATOR = Kind(make_iterator, iterator_contents, fill_iterator)
 

@@ -54,6 +54,7 @@ class _Shared:
 
 
 _shared: _Shared | None = None
+_early: list[str] = []
 _collecting = False
 
 
@@ -70,9 +71,9 @@ def shared() -> Iterator[None]:
         yield
     finally:
         gc.callbacks.remove(_garbage)
-        scratch, _shared = _shared.scratch, None
-        if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
+        scratch, _shared = [_shared.scratch, *_early], None
+        for folder in filter(None, scratch):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _garbage(phase: str, _: dict[str, int]) -> None:
@@ -203,7 +204,7 @@ def _copy(path: Any, mode: str) -> str:
     assert _shared is not None
     _shared.made += 1
     with by_each():
-        _shared.scratch = _shared.scratch or tempfile.mkdtemp(prefix=f"jupyter_kf-copies-{os.getpid()}-")
+        _shared.scratch = _shared.scratch or tempfile.mkdtemp(prefix=_prefix())
         copy = f"{_shared.scratch}/{_shared.made}-{Path(_absolute(path)).name}"
         source = _now(path)
         if "w" not in mode and "x" not in mode and Path(source).is_file():
@@ -271,5 +272,14 @@ def _tell(told: bytes) -> bytes:
 
 
 def aside(path: Any) -> Any:
-    """``path`` for the writer; for the others a place that is thrown away."""
-    return path if _how(path) == _REAL or _writes() else _copy(path, "w")
+    """``path`` for the writer; for the others a place that is thrown away, also before the program runs."""
+    if _writes() or (_shared is not None and _how(path) == _REAL):
+        return path
+    if _shared is not None:
+        return _copy(path, "w")
+    _early.append(tempfile.mkdtemp(prefix=_prefix()))
+    return _early[-1]
+
+
+def _prefix() -> str:
+    return f"jupyter_kf-copies-{os.getpid()}-"

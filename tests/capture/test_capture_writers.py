@@ -1,4 +1,4 @@
-"""Writers of TensorFlow that are closed travel; open ones do where their folder is known."""
+"""Writers of TensorFlow that are closed travel, and open ones of summaries, to a file of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_kf.capture import kinds, refusals, resources
+from jupyter_kf.capture import kinds, refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,17 +32,21 @@ def test_records(tmp_path: Path) -> None:
 
 
 def test_summaries(tmp_path: Path) -> None:
-    writer = tf.summary.create_file_writer(str(tmp_path))
-    with pytest.raises(refusals.Culprit, match="an open event file"):
-        sent(writer)
-    setattr(writer._resource, resources.LOGDIR, str(tmp_path))
+    folders = [tmp_path / name for name in "abc"]
+    _, writer, last = (tf.summary.create_file_writer(str(folder)) for folder in folders)
+    tmp_path = folders[1]
     again = sent(writer)
+    last.close()
     with again.as_default():
         tf.summary.scalar("n", 1.0, step=1)
     for each in (writer, again):
         each.close()
         with pytest.raises(RuntimeError, match="closed"):
             sent(each).as_default()
+    with tf.Graph().as_default():
+        other = tf.summary.create_file_writer(str(tmp_path))
+    with pytest.raises(refusals.Culprit, match="an open event file"):
+        sent(other)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2
     assert sorted(sum(1 for _ in tf.data.TFRecordDataset(str(f))) for f in files) == [1, 2]

@@ -93,3 +93,23 @@ def test_what_a_cell_leaves_closed_is_closed(kernel: Kernel, tmp_path: Path) -> 
     assert reply.stdout == "writer True 3 2 [] TFRecordWriter\n"
     assert (tmp_path / "t.csv").read_bytes() == b"1,2\r\n"
     assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
+WRITES = """
+for step in range(1, 3):
+    with writer.as_default():
+        tf.summary.scalar("n", 1.0, step=step)
+"""
+READ = """
+from pathlib import Path
+events = [e for p in Path("logs").iterdir() for e in tf.compat.v1.train.summary_iterator(str(p))]
+print(sorted(e.step for e in events if e.summary.value))
+"""
+
+
+def test_a_writer_of_summaries_made_before_the_cell(kernel: Kernel) -> None:
+    made = 'import tensorflow as tf; writer = tf.summary.create_file_writer("logs")'
+    for source in (made, f"%%kf -w 2 --quiet\n{WRITES}", WRITES, "writer.close()"):
+        reply = kernel.run(source)
+        assert reply.status == "ok", reply
+    assert kernel.run(READ).stdout.endswith("[1, 1, 2, 2]\n")
