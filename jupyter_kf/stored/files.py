@@ -1,8 +1,8 @@
-"""Files and their hash in one pass: other threads make the hash, beside the disk's work.
+"""Files and their hash in one pass, on all cores.
 
-Weights may be gigabytes, so they pass through memory once. The hash is SHA-256; that of a file larger than
-a piece is the SHA-256 of those of its pieces, so that all cores can make it. What the files mean is for
-others to know.
+Weights may be gigabytes, so they pass through memory once: who reads a piece hashes it while it is in the
+core's cache. The hash is SHA-256; that of a file larger than a piece is the SHA-256 of those of its pieces,
+so that all cores can make it. What the files mean is for others to know.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import mmap
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .record import FileInfo
@@ -70,13 +71,27 @@ def read(path: Path, size: int) -> tuple[memoryview, FileInfo]:
     if size <= PIECE:
         content = path.read_bytes()
         return memoryview(content), info(content)
-    # Not numpy's memory: that asks for large pages, which are slow to come by on a busy or virtual machine.
-    memory, end = memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)), 0
-    with _hashing() as hashed, path.open("rb") as file:
-        while read := file.readinto(memory[end : end + PIECE]):
-            hashed.add(memory[end : end + read])
-            end += read
-        return memory[:end], hashed.info()
+    memory = _memory(size)
+    parts = [memory[at : at + PIECE] for at in range(0, size, PIECE)]
+    with path.open("rb", buffering=0) as file, _pool() as pool:
+        found = list(pool.map(partial(_fill, file.fileno()), range(0, size, PIECE), parts))
+    return memory, FileInfo(sum(length for length, _ in found), _digest(d for _, d in found).hex())
+
+
+def _fill(file: int, start: int, part: memoryview) -> tuple[int, bytes]:
+    """Read a piece to where it belongs; gives how long it was, and its hash."""
+    end = 0
+    while end < len(part) and (count := os.preadv(file, [part[end:]], start + end)):
+        end += count
+    return end, _digest([part[:end]])
+
+
+def _memory(size: int) -> memoryview:
+    """Fresh memory, in large pages where there are some: small ones take longer than the disk."""
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(memory)
 
 
 def info(data: Path | bytes) -> FileInfo:
@@ -92,8 +107,12 @@ def info(data: Path | bytes) -> FileInfo:
 
 @contextlib.contextmanager
 def _hashing() -> Iterator[Hash]:
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with _pool() as pool:
         yield Hash(pool)
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(4, len(os.sched_getaffinity(0))))
 
 
 def _digest(parts: Iterable[memoryview | bytes]) -> bytes:
