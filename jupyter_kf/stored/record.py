@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from ..errors import SpecError
+from ..errors import CaptureError, SpecError
 from ..names import JOB_LIMIT, is_job_name, slug
 from ..spec import Record
 
@@ -153,3 +153,28 @@ def check_graph_name(text: Any) -> str:
         f"{text!r} cannot be a graph's name: use at most {JOB_LIMIT} of a-z, 0-9 and '-', a letter first and "
         f"a letter or digit last, for example {slug(str(text))!r}."
     )
+
+
+def read_back(data: bytes, name: str, version: int) -> GraphRecord:
+    """Give the record that was written as JSON; `CaptureError` if it is not the one that was written."""
+    where = f"Version {version} of the graph {name!r}"
+    try:
+        said: Any = json.loads(data)
+        form = said.get("format") if isinstance(said, dict) else None
+        if form is not None and form != FORMAT:
+            raise CaptureError(
+                f"{where} has format {form!r}, this jupyter_kf reads {FORMAT}. "
+                "Use the jupyter_kf that stored it, or store the graph again."
+            )
+        record = GraphRecord.from_dict(said)
+    except CaptureError:
+        raise
+    except (ValueError, RecursionError) as error:  # SpecError is one
+        raise CaptureError(
+            f"{where} is damaged: its record cannot be read ({error}). Store it again."
+        ) from error
+    if record.hash != record.digest():
+        raise CaptureError(
+            f"{where} is damaged: its record was changed after it was written. Store it again."
+        )
+    return record.placed(name, version)

@@ -8,6 +8,7 @@
                         weights.safetensors   its variables, by name
                         picture.txt           the graph as a picture needs it
                         data/                 a dataset to run it on, if it was given one
+                VERSION.deleted               the newest version was deleted: its number stays taken
 
 Every file is checked against the record when it is fetched, and the record against its own hash.
 """
@@ -22,11 +23,11 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BackendError, CaptureError, NotFound, SpecError
-from . import files
-from .record import FORMAT, GraphRecord, check_graph_name
+from . import files, numbers
+from .record import GraphRecord, check_graph_name, read_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +89,7 @@ def read_record(store: ArtifactStore, name: str, version: int | None = None) -> 
         if not _numbers(store, name):
             raise _unknown(store, name)
         raise NotFound(f"The graph {name!r} has no version {version}; it has {_numbers(store, name)}.")
-    return _parsed(store.get(path), name, version)
+    return read_back(store.get(path), name, version)
 
 
 def read_picture(store: ArtifactStore, record: GraphRecord) -> str:
@@ -100,24 +101,30 @@ def rename_graph(store: ArtifactStore, old: str, new: str) -> None:
     """Give a graph another name, all versions with it; `SpecError` if that name is taken."""
     check_graph_name(new)
     list_versions(store, old)
-    if store.list(graph_path(new)):
+    if _numbers(store, new):
         raise SpecError(f"There is a graph {new!r} already: choose another name, or delete it.")
+    store.delete(graph_path(new))  # what is left of a graph whose versions are all gone
     place, target = store.local(graph_path(old)), store.local(graph_path(new))
     if place and target:
         place.rename(target)
         return
     copy_graph(store, old, store, to=new)
+    numbers.hand_on(store, graph_path(old), graph_path(new))
     delete_graph(store, old)
 
 
 def delete_graph(store: ArtifactStore, name: str, version: int | None = None) -> None:
-    """Remove one version of a graph, or all of it; `NotFound` where there is none."""
+    """Remove one version of a graph, or all of it; `NotFound` where there is none.
+
+    The number of one version is not given again; of a graph that is gone nothing is remembered.
+    """
     check_graph_name(name)
     path = graph_path(name) if version is None else graph_path(name, version)
     if not store.list(path):
         none = NotFound(f"The graph {name!r} has no version {version}.")
         raise _unknown(store, name) if version is None else none
     if version is not None:
+        numbers.retire(store, graph_path(name), version)
         store.delete(graph_path(name, version, RECORD))  # first: what is half gone does not count
     store.delete(path)
 
@@ -178,7 +185,7 @@ def shelve(
     found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
     infos = {name: (known or {}).get(name) or files.info(path) for name, path in found.items()}
     said = replace(record, files=infos).sealed()
-    version = (_numbers(store, record.name) or [0])[-1] + 1
+    version = numbers.following(store, graph_path(record.name))
     while not _put(store, said.placed(record.name, version), folder):
         version += 1
     return said.placed(record.name, version)
@@ -251,33 +258,8 @@ def _read(store: ArtifactStore, path: str, size: int) -> tuple[memoryview, FileI
     return memoryview(content), files.info(content)
 
 
-def _parsed(data: bytes, name: str, version: int) -> GraphRecord:
-    where = f"Version {version} of the graph {name!r}"
-    try:
-        said: Any = json.loads(data)
-        form = said.get("format") if isinstance(said, dict) else None
-        if form is not None and form != FORMAT:
-            raise CaptureError(
-                f"{where} has format {form!r}, this jupyter_kf reads {FORMAT}. "
-                "Use the jupyter_kf that stored it, or store the graph again."
-            )
-        record = GraphRecord.from_dict(said)
-    except CaptureError:
-        raise
-    except (ValueError, RecursionError) as error:  # SpecError is one
-        raise CaptureError(
-            f"{where} is damaged: its record cannot be read ({error}). Store it again."
-        ) from error
-    if record.hash != record.digest():
-        raise CaptureError(
-            f"{where} is damaged: its record was changed after it was written. Store it again."
-        )
-    return record.placed(name, version)
-
-
 def _numbers(store: ArtifactStore, name: str) -> list[int]:
-    found = (text for text in store.list(graph_path(name)) if text.isascii() and text.isdigit())
-    return sorted(number for number in map(int, found) if number > 0)
+    return numbers.present(store, graph_path(name))
 
 
 def _another(store: ArtifactStore, record: GraphRecord) -> SpecError:
@@ -295,5 +277,5 @@ def _damaged(record: GraphRecord, why: str) -> CaptureError:
 
 
 def _unknown(store: ArtifactStore, name: str) -> NotFound:
-    known = ", ".join(store.list(GRAPHS)) or "none"
+    known = ", ".join(each for each in store.list(GRAPHS) if _numbers(store, each)) or "none"
     return NotFound(f"There is no graph {name!r} in {store.url}; there is {known}.")

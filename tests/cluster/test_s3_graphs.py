@@ -71,8 +71,11 @@ def test_graphs_are_stored_renamed_and_deleted_in_s3(bucket):
     assert [r.name for r in shelf.list_graphs(store)] == ["renamed"]
     np.testing.assert_array_equal(kf.load_graph("renamed", 2, store=store)(X), X * 14)
     shelf.delete_graph(store, "renamed", 3)
-    assert kf.load_graph("renamed", store=store).version == 2
-    shelf.delete_graph(store, "renamed")
+    renamed = kf.load_graph("renamed", store=store)
+    assert renamed.version == 2
+    renamed.rename("again")
+    assert renamed.keep().version == 4  # the number of what was deleted is not given again
+    shelf.delete_graph(store, "again")
     assert kf.graphs(store) == [] and store.list("graphs") == []
 
 
