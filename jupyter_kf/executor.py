@@ -202,11 +202,10 @@ def submit_graph(
     if store.url != backend.store.url:
         shelf.copy_graph(store, record.name, backend.store, version=record.version)
     spec = options.spec(record.name)
-    spec = replace(
-        spec,
-        source=record.source,
-        labels=spec.labels | {"graph": record.name, "graph-version": str(record.version)},
-    )
+    labels = {"graph": record.name, "graph-version": str(record.version)}
+    if run.shards > 1:
+        labels["graph-shards"] = str(run.shards)
+    spec = replace(spec, source=record.source, labels=spec.labels | labels)
     run = replace(run, version=record.version, steps=run.steps or record.steps)
     return _submit(backend, spec, run, data=data)
 

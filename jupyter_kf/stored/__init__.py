@@ -35,5 +35,6 @@ For a panel or a server, without TensorFlow::
                                           [--data FILE] [--checkpoint TIME] [--allow OPERATION]
                                           [--job-name J] [--detach]
 
-The jobs of a graph have the labels ``graph`` and ``graph-version`` in their `JobSpec`.
+The jobs of a graph have the labels ``graph`` and ``graph-version`` in their `JobSpec`, and ``graph-shards``,
+how many there are, where each computes a shard.
 """

@@ -7,7 +7,6 @@ nothing about other ranks: that is the supervisor's.
 from __future__ import annotations
 
 import base64
-import os
 import sys
 import tempfile
 import traceback
@@ -21,6 +20,7 @@ from ..parallel import report
 from ..spec import JobState
 from ..store import OUTCOME, PAYLOAD, SUMMARY, job_path
 from ..stored.record import GraphRun
+from . import threads
 from .child import PEER_LOST
 from .environment import when_asked
 from .link import Link
@@ -48,7 +48,7 @@ _PEER_WORDS = ("/job:worker", "ollective", "oordination", "heartbeat", "Connecti
 def run(store: ArtifactStore, spec: JobSpec, place: JobEnvironment, control: socket.socket) -> int:
     """Run this rank; give 0, 1 for an error of the user's code, or `PEER_LOST`."""
     place.export()
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // place.world_size)))
+    threads.limit(place, spec)
     sys.modules["__main__"] = types.ModuleType("__main__")
     output, link = Output(), Link(control)
     output.install()
