@@ -43,8 +43,8 @@ def store(server, monkeypatch, namespace):
 
 
 @pytest.fixture
-async def jobs(cluster, server, store, kubeconfig, namespace, monkeypatch):
-    """A backend whose replicas get their access from the Secret that the profile names."""
+def profiles(cluster, server, namespace, monkeypatch):
+    """Profiles that name a Secret with access for the replicas: the right one, and one with a wrong key."""
     for name, secret in (("ours", s3.SECRET), ("wrong", "wrong")):
         given = f"--from-literal=s3.json={json.dumps({'s3': access(server, secret)})}"
         cluster.kubectl("-n", namespace, "create", "secret", "generic", name, given)
@@ -52,6 +52,11 @@ async def jobs(cluster, server, store, kubeconfig, namespace, monkeypatch):
         PROFILES_VARIABLE,
         json.dumps([{"name": "s3", "store_secret": "ours"}, {"name": "wrong", "store_secret": "wrong"}]),
     )
+
+
+@pytest.fixture
+async def jobs(profiles, store, kubeconfig, namespace):
+    """A backend whose replicas get their access from the Secret that the profile names."""
     found = backend(kubeconfig, namespace, placement(store.url, preload=_LIGHT))
     yield found
     await found.close()

@@ -29,7 +29,7 @@ sys.path[:0] = [{tests!r}, {cluster!r}]
 from pathlib import Path
 import jupyter_kf as kf
 from replicas import backend, placement
-place = backend(Path({kubeconfig!r}), {namespace!r}, placement(Path({store!r}), {preload!r}))
+place = backend(Path({kubeconfig!r}), {namespace!r}, placement({store}, {preload!r}))
 """
 _MODELS = """
 import keras, numpy as np
@@ -55,11 +55,13 @@ y = x.sum(1, keepdims=True)
 def run(kubeconfig, namespace, tmp_path):
     """Run a script as a notebook's kernel would: TensorFlow is not for the tests' own process."""
     names = {"cluster": str(CODE / "tests" / "cluster"), "tests": str(CODE)}
-    names |= {"kubeconfig": str(kubeconfig), "namespace": namespace, "store": str(tmp_path)}
+    names |= {"kubeconfig": str(kubeconfig), "namespace": namespace}
 
-    def run_script(script: str, *, models: bool = True) -> str:
+    def run_script(script: str, *, models: bool = True, url: str = "") -> str:
         preload = "" if models else "jupyter_kf.worker.run"
-        text = _PLACES.format(**names, preload=preload) + _MODELS * models + textwrap.dedent(script)
+        store = repr(url) if url else f"Path({str(tmp_path)!r})"
+        places = _PLACES.format(**names, preload=preload, store=store)
+        text = places + _MODELS * models + textwrap.dedent(script)
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         done = subprocess.run(
             [sys.executable, "-c", text],
