@@ -1,9 +1,9 @@
 """Stored graphs: saving and loading against tf.saved_model, and map against tf.data in one process a core.
 
 Saving and loading are measured in one process, in turns, each the best of a few. For ``map`` a convolutional
-graph is computed over the same batches by one process on one core, with tf.data alone, and by
-``Executor.map`` with a worker a core; linear is the first times the number of cores. The time of the jobs'
-start counts, and their processes are warm.
+graph is computed over the same batches by ``Executor.map`` with a worker a core, and by tf.data alone: in one
+process on one core, which times the number of cores is linear, and in one process on each core at once. The
+time of the jobs' start counts, and their processes are warm.
 
     python benchmarks/graphs.py [megabytes ...]
 """
@@ -101,39 +101,59 @@ def pictures() -> Any:
     return tf.data.Dataset.range(BATCHES).map(lambda i: one * tf.cast(i, tf.float32))
 
 
-def alone() -> None:
-    """In a process of its own, on one core: tf.data alone. Says its rate."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def alone(core: int) -> None:
+    """In a process of its own, on one core: tf.data alone. Begins when told to, and says its rate."""
+    os.sched_setaffinity(0, {core})
     import tensorflow as tf
 
     model = network()
     computed = pictures().map(lambda x: model(x, training=False))
     for _ in computed.take(4):
         pass
+    print("ready", flush=True)
+    sys.stdin.readline()
     start = time.perf_counter()
     outputs = [x.numpy() for x in computed]
     assert len(outputs) == BATCHES, tf.__version__
     print(json.dumps(BATCHES * ROWS / (time.perf_counter() - start)))
 
 
+def rate_alone(cores: list[int]) -> float:
+    """Give the rows a second of tf.data, in a process on each of the cores at once, together."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, __file__, "alone", str(core)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for core in cores
+    ]
+    for process in started:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return sum(json.loads(process.communicate(timeout=600)[0]) for process in started)
+
+
 def mapped() -> None:
     """Print the rate of map, and how near it is to linear."""
     import jupyter_kf as kf
 
-    cores = len(os.sched_getaffinity(0))
-    done = subprocess.run(
-        [sys.executable, __file__, "alone"], capture_output=True, text=True, check=True, timeout=600
-    )
-    single = json.loads(done.stdout.splitlines()[-1])
+    cores = sorted(os.sched_getaffinity(0))
+    single = rate_alone(cores[:1]) * len(cores)
     graph = kf.save_graph("pictures", network(), next(iter(pictures())))
-    with kf.Executor(workers=cores) as executor:
-        list(executor.map(graph, pictures().take(cores)))  # warm
+    with kf.Executor(workers=len(cores)) as executor:
+        list(executor.map(graph, pictures().take(len(cores))))  # warm
         start = time.perf_counter()
         assert sum(1 for _ in executor.map(graph, pictures())) == BATCHES
         rate = BATCHES * ROWS / (time.perf_counter() - start)
+    together = rate_alone(cores)
     print(
-        f"map, {cores} workers: {rate:.0f} rows/s; tf.data on one core: {single:.0f} rows/s; "
-        f"{rate / (cores * single):.2f} of linear"
+        f"map, {len(cores)} workers: {rate:.0f} rows/s; linear {single:.0f}, ratio {rate / single:.2f}; "
+        f"tf.data on each core {together:.0f}, ratio {rate / together:.2f}"
     )
 
 
@@ -153,8 +173,8 @@ def place() -> Iterator[None]:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if sys.argv[1:] == ["alone"]:
-        alone()
+    if sys.argv[1:2] == ["alone"]:
+        alone(int(sys.argv[2]))
     else:
         with place():
             for size in map(int, sys.argv[1:] or (1, 100)):

@@ -82,6 +82,14 @@ class Course:
         report.note(f"Taken up at step {self.steps}.")
 
 
+def batches(data: Any) -> Any:
+    """What is given as data, as a dataset: itself, or ``(arrays, rows of a batch)``."""
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], int):
+        arrays, rows = data
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(rows)
+    return data
+
+
 def arguments(batch: Any) -> tuple[Any, ...]:
     """What a batch of a dataset is to a graph."""
     return batch if isinstance(batch, tuple) else (batch,)

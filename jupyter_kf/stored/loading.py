@@ -45,22 +45,27 @@ class Loaded:
     def __init__(self, record: GraphRecord, model: Any) -> None:
         self.record = record
         self._model = model
-        self._inputs = [
+        self.inputs = [
             s for s in tf.nest.flatten(model.call.structured_input_signature) if isinstance(s, tf.TypeSpec)
         ]
 
     def __call__(self, *args: Any) -> Any:
         flat = tf.nest.flatten(args)
         given = [x for x in flat if x is not None]
-        if len(given) != len(self._inputs):
+        if len(given) != len(self.inputs):
             raise TypeError(f"{self.record.name} takes {self.record.signature}, not {len(given)} arguments.")
-        specs = iter(self._inputs)
+        specs = iter(self.inputs)
         tensors = [x if x is None else _tensor(x, next(specs)) for x in flat]
         return self._model.call(*tf.nest.pack_sequence_as(args, tensors))
 
     def values(self) -> list[Any]:
         """Give the weights as arrays, in the order of the record."""
         return [v.numpy() for v in self._model.weights]
+
+    @property
+    def structure(self) -> Any:
+        """What a call gives, with specifications in the places of tensors."""
+        return self._model.call.structured_outputs
 
     @property
     def variables(self) -> list[Any]:

@@ -11,12 +11,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
-
 from ..errors import SpecError
 from ..parallel import agree, collective, resume, stop
-from . import loading, shelf
-from .course import Course, arguments
+from . import forward, loading, shelf
+from .course import Course, batches
 from .record import GraphKind, GraphRecord, GraphRun, Trained
 from .writing import write_weights
 
@@ -46,28 +44,8 @@ def perform(
             "kf.save_graph(..., data=dataset)."
         )
     if record.kind is GraphKind.FORWARD:
-        return _outputs(graph, data, run)
+        return forward.outputs(graph, batches(data), run)
     return _train(store, graph, data, run, job, steady)
-
-
-def batches(data: Any) -> Any:
-    """What is given as data, as a dataset: itself, or ``(arrays, rows of a batch)``."""
-    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], int):
-        arrays, rows = data
-        return tf.data.Dataset.from_tensor_slices(arrays).batch(rows)
-    return data
-
-
-def _outputs(graph: loading.Loaded, data: Any, run: GraphRun) -> list[Any]:
-    data = batches(data)
-    if run.shards > 1:
-        data = data.shard(run.shards, run.shard)
-    taken = itertools.islice(data, run.steps)
-    return [tf.nest.map_structure(_plain, graph(*arguments(batch))) for batch in taken]
-
-
-def _plain(x: Any) -> Any:
-    return x.numpy() if isinstance(x, tf.Tensor) else x
 
 
 def _train(
