@@ -16,6 +16,7 @@ from keras.src.ops.function import Function, make_node_key
 from keras.src.saving import object_registration
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils import tracking
+from tensorflow.python.framework.ops import SymbolicTensor
 
 from jupyter_kf.capture import objects, refusals
 from jupyter_kf.capture.kind import Kind
@@ -47,9 +48,23 @@ GLOBALS = (
 )
 
 
-def _process_own(obj: Any) -> dict[str, Any]:
-    """What stays with the process; the nodes of a functional model are kept by the ids of its layers."""
-    return {**PROCESS_OWN, "_nodes": None} if isinstance(obj, Function) else PROCESS_OWN
+def _process_own(obj: Any) -> set[str]:
+    """What stays with the process.
+
+    The nodes of a functional model are kept by the ids of its layers. Losses that were added while a step was
+    traced are tensors of its graph; Keras forgets them at the next call.
+    """
+    own = set(PROCESS_OWN)
+    if isinstance(obj, Function):
+        own.add("_nodes")
+    if isinstance(obj, keras.Layer) and any(isinstance(loss, SymbolicTensor) for loss in obj._losses):
+        own.add("_losses")
+    return own
+
+
+def _anew(name: str) -> Any:
+    """What stays with the process, where there is nothing yet."""
+    return [] if name == "_losses" else PROCESS_OWN.get(name)
 
 
 def saveable_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -61,7 +76,7 @@ def saveable_contents(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
 
 def meant(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """What a user would call a change of it: not a function that Keras made, nor TensorFlow's notes on it."""
-    unimportant = _process_own(obj).keys() | USED
+    unimportant = _process_own(obj) | USED
     held = {n: v for n, v in obj.__dict__.items() if n not in unimportant and not n.startswith("_self_")}
     return tuple(held), tuple(held.values())
 
@@ -69,7 +84,7 @@ def meant(obj: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
 def fill_saveable(obj: Any, contents: tuple[tuple[str, ...], tuple[Any, ...]]) -> None:
     new = dict(zip(*contents, strict=True))
     own = new.pop("jupyter_kf")
-    kept = {name: obj.__dict__.get(name, _process_own(obj)[name]) for name in own}
+    kept = {name: obj.__dict__.get(name, _anew(name)) for name in own}
     obj.__dict__.clear()
     obj.__dict__.update(new)
     obj.__dict__.update(kept)
