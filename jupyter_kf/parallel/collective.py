@@ -32,6 +32,8 @@ _KEY_SPACE = 2**27 - 1
 COUNTER, COUNTING = "collectives_begun", "jupyter_kf_begun"
 _LEADER = "/job:worker/replica:0/task:0"
 DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
+_SUM, _GATHER, _MEAN, _KINDS = 0, 1, 2, 3
+_SLOTS = _KINDS * len(DTYPES)
 
 
 @dataclass
@@ -197,9 +199,9 @@ def _start_runtime(rank: int, addresses: list[str]) -> None:
 
 
 def _key(x: tf.Tensor, kind: int) -> tf.Tensor:
-    """One key for each operation, type and number of elements: distinct up to 11 million elements."""
-    slot = DTYPES.index(x.dtype) * 2 + kind
-    return tf.size(x) % (_KEY_SPACE // 12) * 12 + slot + 1
+    """One key for each operation, type and number of elements: distinct up to 7 million elements."""
+    slot = DTYPES.index(x.dtype) * _KINDS + kind
+    return tf.size(x) % (_KEY_SPACE // _SLOTS) * _SLOTS + slot + 1
 
 
 def begun() -> tuple[int, int]:
@@ -244,18 +246,33 @@ def add(x: Any) -> tf.Tensor:
         return x
     if x.dtype not in DTYPES:
         return _received(add(_sent(x)), x.dtype)
+    return _reduced(x, _SUM)
+
+
+def mean(x: Any) -> tf.Tensor:
+    """The mean of every replica's ``x`` (same shape everywhere; numbers that can be divided).
+
+    The runtime divides where it has added, without another pass over the numbers.
+    """
+    x = tf.convert_to_tensor(x)
+    if not x.dtype.is_floating or x.dtype not in DTYPES:
+        return add(x) / world_size_for(x)
+    return x if alone() else _reduced(x, _MEAN)
+
+
+def _reduced(x: tf.Tensor, kind: int) -> tf.Tensor:
     flat = tf.reshape(x, [-1])
-    key = _key(flat, 0)
-    total = tf.raw_ops.CollectiveReduceV2(
+    key = _key(flat, kind)
+    reduced = tf.raw_ops.CollectiveReduceV2(
         input=_counted(flat, key),
         group_size=world_size(),
         group_key=_GROUP_KEY,
         instance_key=key,
         ordering_token=[_group.begun.handle],
         merge_op="Add",
-        final_op="Id",
+        final_op="Div" if kind == _MEAN else "Id",
     )
-    return tf.ensure_shape(tf.reshape(total, tf.shape(x)), x.shape)
+    return tf.ensure_shape(tf.reshape(reduced, tf.shape(x)), x.shape)
 
 
 def gather(x: Any) -> tf.Tensor:
@@ -266,7 +283,7 @@ def gather(x: Any) -> tf.Tensor:
     if x.dtype not in DTYPES:
         return _received(gather(_sent(x)), x.dtype)
     flat = tf.reshape(x, [-1])
-    key = _key(flat, 1)
+    key = _key(flat, _GATHER)
     size = world_size()
     blocks = tf.raw_ops.CollectiveGatherV2(
         input=_counted(flat, key),

@@ -1,7 +1,7 @@
 """Averages gradients over the replicas: the hook on ``tf.GradientTape``.
 
-All gradients with respect to variables go through one collective for each dtype; the wish to stop and the
-loss ride along in it. Gradients with respect to other tensors are whole already.
+All gradients with respect to variables but large ones go through one collective for each dtype; the wish to
+stop and the loss ride along in it. Gradients with respect to other tensors are whole already.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from . import collective, raised, report, rows, slices, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+_LARGE = 1 << 18  # elements
 
 
 class _Depth(threading.local):
@@ -115,7 +118,11 @@ def _loss_of(target: Any) -> tf.Tensor:
 
 
 def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
-    """The mean of each gradient over the replicas: one collective a dtype, more for sparse ones."""
+    """The mean of each gradient over the replicas.
+
+    One collective a dtype takes all but the large ones, which go by themselves: putting them together and
+    taking them apart would cost two copies. Sparse ones need more.
+    """
     if _inside.bare:
         return [rows.average(tf.convert_to_tensor(g)) for g in parts]
     joined = [slices.joined(g) for g in parts]
@@ -123,22 +130,33 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
     _inside.guard = stop.guard()
     with tf.control_dependencies(_inside.guard):
         extra = tf.stop_gradient(tf.stack([stop.wish(), loss]))
-    out: dict[int, tf.Tensor] = {}
-    for dtype in sorted({g.dtype for g in dense} | {tf.float32}, key=lambda d: d.name):
-        where = [i for i, g in enumerate(dense) if g.dtype == dtype]
-        flat = [tf.reshape(dense[i], [-1]) for i in where] + ([extra] if dtype == tf.float32 else [])
-        with tf.control_dependencies([extra] if tf.inside_function() else []):
-            summed = rows.average(tf.concat(flat, 0))
-        pieces = tf.split(summed, [tf.size(f) for f in flat], num=len(flat))
-        if dtype == tf.float32:
-            size = collective.world_size_for(loss)
-            wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * size, num=2)
-            stop.arrived(wishes, losses, loss, size)
-        for i, piece in zip(where, pieces, strict=True):
-            out[i] = tf.ensure_shape(tf.reshape(piece, tf.shape(dense[i])), dense[i].shape)
+    large = [i for i, g in enumerate(dense) if (g.shape.num_elements() or 0) >= _LARGE]
+    with tf.control_dependencies([extra] if tf.inside_function() else []):
+        # The last layers' gradients are the first to be there.
+        out = {i: rows.average(dense[i]) for i in reversed(large)}
+        for dtype in sorted({g.dtype for g in dense} | {tf.float32}, key=lambda d: d.name):
+            where = [i for i, g in enumerate(dense) if g.dtype == dtype and i not in large]
+            riders = [extra] if dtype == tf.float32 else []
+            pieces = _packed([*(dense[i] for i in where), *riders]) if where or riders else []
+            if riders:
+                size = collective.world_size_for(loss)
+                wishes, losses = tf.unstack(tf.stop_gradient(pieces.pop()) * size, num=2)
+                stop.arrived(wishes, losses, loss, size)
+            out.update(zip(where, pieces, strict=True))
     return [
         tf.IndexedSlices(out[i], g.indices, g.dense_shape) if isinstance(g, tf.IndexedSlices) else out[i]
         for i, g in enumerate(joined)
+    ]
+
+
+def _packed(parts: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The means of tensors of one dtype, by one collective."""
+    flat = [tf.reshape(x, [-1]) for x in parts]
+    averaged = rows.average(tf.concat(flat, 0))
+    pieces = tf.split(averaged, [tf.size(f) for f in flat], num=len(flat))
+    return [
+        tf.ensure_shape(tf.reshape(piece, tf.shape(x)), x.shape)
+        for x, piece in zip(parts, pieces, strict=True)
     ]
 
 

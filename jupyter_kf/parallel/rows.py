@@ -147,7 +147,7 @@ def average(x: tf.Tensor) -> tf.Tensor:
     """The mean over the replicas of what each computed from its rows; the mean is whole. Any shape."""
 
     def averaged(x: tf.Tensor) -> Any:
-        return collective.add(x) / collective.world_size_for(x), spread
+        return collective.mean(x), spread
 
     return tf.custom_gradient(averaged)(x)
 

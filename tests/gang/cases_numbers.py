@@ -30,6 +30,20 @@ def spectral_layer() -> dict[str, Any]:
     return fitted(compiled(made, optimizer=keras.optimizers.SGD(0.02), loss="mse", metrics=["mae"]), numbers)
 
 
+def wide_layers() -> dict[str, Any]:
+    """Gradients that are averaged by themselves, one of them of float64, among such that are put together."""
+
+    def made() -> keras.Model:
+        inputs = keras.Input((6,))
+        x = keras.layers.Dense(520, activation="tanh")(inputs)
+        x = keras.layers.Dense(520, activation="tanh")(x)
+        x = keras.layers.Dense(530, activation="tanh", dtype="float64")(x)
+        return keras.Model(inputs, keras.layers.Dense(1, dtype="float32")(x))
+
+    optimizer = keras.optimizers.SGD(0.01, momentum=0.9, clipnorm=1.0)
+    return fitted(compiled(made, optimizer=optimizer, loss="mse", metrics=["mae"]), numbers)
+
+
 class Signal(keras.Model):
     """Gives a complex number, a byte and a truth value for each row."""
 

@@ -67,7 +67,7 @@ def _items() -> list[Item]:
         )
     )
     add("Layers", "cases_layers", "batch_norm", "batch_norm_masked", "batch_norm_frozen", "norms", "noise")
-    add("Layers", "cases_numbers", "spectral_layer")
+    add("Layers", "cases_numbers", "spectral_layer", "wide_layers")
     add("Layers", "cases_layers", "augmentation", "convolutions", "recurrent", "masked_outputs", "attention")
     add(
         "Layers",
