@@ -73,7 +73,7 @@ def test_nothing_is_hidden_from_anybody(
     card = page.card(0)
     expect(card).to_contain_text("4/4 workers ready")
     expect(card.locator("polyline")).to_have_attribute("points", re.compile(r"\d"))
-    page.panel()
+    expect(page.panel()).to_contain_text("No graphs are stored yet.")
     page.shot(f"cards-{theme}")
     problems += page.violations(".jp-kf-card") + page.violations("#jupyter-kf-panel")
     popover = page.press_options_button(1)
@@ -144,6 +144,7 @@ def test_the_tour_shows_the_click(scripted: LabServer, open_page: Callable[..., 
     number = next(i for i, source in enumerate(sources) if source.startswith("%%kf"))
     assert "press the job button" in sources[number - 1]
     page = open_page(scripted)
+    page.theme("light")
     page.open("tour.ipynb")
     popover = page.press_options_button(number)
     expect(popover.get_by_label("First line of the cell")).to_have_text("%%kf --workers 2")
@@ -152,6 +153,7 @@ def test_the_tour_shows_the_click(scripted: LabServer, open_page: Callable[..., 
     assert not page.source(number).startswith("%%kf")
     button = page.page.locator('.jp-cell-toolbar [data-jp-item-name="jupyter-kf-run"]')
     expect(button).to_be_visible()
+    button.hover()
     page.shot("tour-click", page.cell(number))
     expect(page.cell(number)).not_to_have_class(re.compile("jp-kf-job-cell"))
     assert page.errors == []
