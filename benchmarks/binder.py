@@ -2,7 +2,8 @@
 
 ``python benchmarks/binder.py`` takes the steps from repo2docker itself and runs them for a copy of the
 last commit in a fresh prefix: the installation, ``postBuild``, and ``start`` before JupyterLab. Only the
-prefix is made by ``venv``, where repo2docker makes it with conda. Then the tour runs beside that JupyterLab.
+prefix is made by ``venv`` and pip, where repo2docker makes it with conda, with the Jupyter that it has there,
+in the same versions: the installation finds these. Then the tour runs beside the JupyterLab of the result.
 Server, kernel and replicas are all held in one control group, or, where none can be made, only watched.
 ``--prefix DIR`` keeps what was built in DIR and takes it from there the next time.
 """
@@ -32,12 +33,17 @@ ROOT = Path(__file__).parents[1]
 MEMORY = 2_000_000_000
 MOST_SECONDS = 10.0
 STEPS = """
-import json
-from repo2docker.buildpacks import PythonBuildPack
+import json, re
+from pathlib import Path
+from repo2docker.buildpacks import PythonBuildPack, conda
 pack = PythonBuildPack("buildpack-deps:jammy")
 assert pack.detect() and pack.python_version == {version!r}, pack.python_version
 steps = [script.strip() for user, script in pack.get_assemble_scripts() if "pip install" in script]
-print(json.dumps([*steps, *pack.get_post_build_scripts()]))
+lock = Path(conda.__file__).with_name("environment.py-{version}-linux-64.lock").read_text()
+names = "ipywidgets|jupyter-(?:offlinenotebook|resource-usage)|jupyter_server|jupyterhub|jupyterlab|notebook"
+there = re.findall(f"/noarch/({{names}})(?:-base)?-([0-9.]+)-", lock)
+base = [f"{{name}}=={{of}}" for name, of in there]
+print(json.dumps([base, [*steps, *pack.get_post_build_scripts()]]))
 """
 # Runs the notebook and prints, for each code cell, how long it took.
 TOUR = """
@@ -65,7 +71,10 @@ def build(folder: Path) -> Path:
     subprocess.run([tools / "bin/pip", "install", "--quiet", "jupyter-repo2docker"], check=True)
     asked = STEPS.format(version=".".join(map(str, sys.version_info[:2])))
     steps = subprocess.run([tools / "bin/python", "-c", asked], cwd=repo, check=True, stdout=subprocess.PIPE)
-    for step in json.loads(steps.stdout):
+    base, scripts = json.loads(steps.stdout)
+    print("what repo2docker has there:", *base)
+    subprocess.run([prefix / "bin/pip", "install", "--quiet", *base], env=environment(folder), check=True)
+    for step in scripts:
         began = time.monotonic()
         subprocess.run(["bash", "-c", step], cwd=repo, env=environment(folder), check=True)
         print(f"built in {time.monotonic() - began:5.0f} s  {step}")
