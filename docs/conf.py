@@ -21,6 +21,8 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 html_theme = "furo"
 html_title = f"jupyter_kf {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 nitpicky = True
 
 

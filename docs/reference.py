@@ -7,7 +7,6 @@ stands in the two tables below; tests fail when one is missing there.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import importlib
 import inspect
 import json
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import messages
+import public
 import yaml
-
-import jupyter_kf as kf
+from public import prose
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +66,7 @@ def pages() -> dict[str, str]:
     """Give all pages by name."""
     return {
         "magics": magics(),
-        "api": api(),
+        "api": public.page(),
         "settings": settings(),
         "catalogue": catalogue(),
         "server": server(),
@@ -86,17 +85,18 @@ def _cell(content: Any) -> str:
     return re.sub(r"\s+", " ", str(content)).strip().replace("|", "\\|")
 
 
-def prose(docstring: str | None) -> str:
-    """Turn a docstring into Markdown: code between single backticks, blocks as they are."""
-    return re.sub(r"(?m)(^|:):\n", r"\1\n", inspect.cleandoc(docstring or "").replace("``", "`"))
-
-
 def magics() -> str:
     """The magics and the commands with their options, as their own parsers have them."""
     from jupyter_kf.magics import KFMagics
 
     parts = ["# Magics and commands\n"]
-    for title, magic in (("%%kf", KFMagics.kf_cell), ("%kf", KFMagics.kf_line)):
+    made = [
+        (prefix + name, kind, name)
+        for kind, prefix in (("cell", "%%"), ("line", "%"))
+        for name in KFMagics.magics[kind]
+    ]
+    for title, kind, name in made:
+        magic = getattr(KFMagics, KFMagics.magics[kind][name])
         example = re.search(r"Examples:\n\n((?:    .*\n?|\n)+)", prose(inspect.getdoc(magic)))
         head = _first_sentence(magic)
         parts += [f"## `{title}`\n", head + "\n", _options(magic.parser)]
@@ -121,7 +121,7 @@ def _options(parser: argparse.ArgumentParser) -> str:
         names = ", ".join(f"`{o}`" for o in action.option_strings) or f"`{action.dest}`"
         choice = ": " + ", ".join(f"`{c}`" for c in action.choices) if action.choices else ""
         rows.append((names, (action.help or "").replace("%%", "%") + choice))
-    return table(("option", ""), rows)
+    return table(("option", "what it does"), rows)
 
 
 def _first_sentence(magic: Any) -> str:
@@ -130,62 +130,31 @@ def _first_sentence(magic: Any) -> str:
     return next(line for line in lines if line.endswith("."))
 
 
-def api() -> str:
-    """Every public name, with signature and docstring."""
-    parts = ["# Python API\n", "`import jupyter_kf as kf`. Nothing else is public.\n"]
-    for name in sorted(kf.__all__, key=lambda n: (_rank(getattr(kf, n)), n)):
-        thing = getattr(kf, name)
-        parts.append(f"## `kf.{name}{_signature(thing)}`\n\n{prose(thing.__doc__)}\n")
-        if inspect.isclass(thing) and not issubclass(thing, Exception):
-            parts += _members(thing)
-    return "\n".join(parts)
-
-
-def _rank(thing: Any) -> int:
-    return 0 if inspect.isfunction(thing) else 2 if issubclass(thing, Exception) else 1
-
-
-def _signature(thing: Any) -> str:
-    if inspect.isclass(thing) and issubclass(thing, (Exception, enum.Enum)):
-        return ""
-    return re.sub(r"'([^']+)'", r"\1", str(inspect.signature(thing))).replace(" -> None", "")
-
-
-def _members(kind: type) -> list[str]:
-    values = [", ".join(f"`{member.name}`" for member in kind) + "\n"] if issubclass(kind, enum.Enum) else []
-    fields = {f.name for f in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
-    parts = values
-    for name, member in vars(kind).items():
-        if name.startswith("_") or name in fields:
-            continue
-        found = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-        if inspect.isfunction(found):
-            shown = "" if isinstance(member, property) else _signature(found)
-            parts.append(f"### `{kind.__name__}.{name}{shown}`\n\n{prose(found.__doc__)}\n")
-    return parts
-
-
 def settings() -> str:
     """What can be set: the server, the spawner, JupyterLab, the environment."""
     parts = ["# Settings\n"]
     for title, place in (
         ("The notebook server", "jupyter_kf.server.extension:JobsExtension"),
         ("The hub", "jupyter_kf.hub.spawner:KFSpawner"),
+        ("The culler, a service of the hub", "jupyter_kf.hub.culling:ProfileCuller"),
     ):
         module, _, name = place.partition(":")
         kind = getattr(importlib.import_module(module), name)
         own = {n: t for n, t in kind.class_traits(config=True).items() if t.this_class is kind}
         rows = [(f"`c.{name}.{n}`", f"`{t.default()!r}`", prose(t.help)) for n, t in sorted(own.items())]
-        parts += [f"## {title}\n", table(("setting", "default", ""), rows)]
+        parts += [f"## {title}\n", table(("setting", "default", "what it does"), rows)]
     schema = json.loads((ROOT / "labextension/schema/plugin.json").read_text())
     rows = [
         (f"`{n}`", f"`{json.dumps(p['default'])}`", p["description"]) for n, p in schema["properties"].items()
     ]
     parts += ["## JupyterLab\n", "In the settings editor, *Distributed jobs*.\n"]
-    parts += [table(("setting", "default", ""), rows)]
-    keys = [(f"`{s['command']}`", " ".join(s["keys"])) for s in schema["jupyter.lab.shortcuts"]]
-    parts += [table(("command", "keys"), keys), "## The environment\n"]
-    parts += [table(("variable", ""), ((f"`{n}`", text) for n, text in ENVIRONMENT.items()))]
+    parts += [table(("setting", "default", "what it does"), rows)]
+    keys = [
+        (f"`{s['command']}`", " ".join(s["keys"]).replace("Accel", "Ctrl").replace(" ", "+"))
+        for s in schema["jupyter.lab.shortcuts"]
+    ]
+    parts += [table(("command", "keys (Cmd for Ctrl on a Mac)"), keys), "## The environment\n"]
+    parts += [table(("variable", "what it sets"), ((f"`{n}`", text) for n, text in ENVIRONMENT.items()))]
     return "\n".join(parts)
 
 
@@ -214,7 +183,7 @@ def _keys(kind: dict[str, Any], kinds: dict[str, Any]) -> str:
         found = kinds[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
         needed = "needed" if name in kind.get("required", ()) else ""
         rows.append((f"`{name}`", found["description"], needed))
-    return table(("key", "value", ""), rows)
+    return table(("key", "value", "whether"), rows)
 
 
 def server() -> str:
@@ -233,7 +202,7 @@ def server() -> str:
         path = re.sub(r"\(\?P<\w+>([\w|]+)\)", r"{\1}", path)
         verbs = [v for v in ("get", "post") if v in vars(handler)]
         rows.append((f"`{' '.join(verbs).upper()} {path}`", prose(handler.__doc__).partition(": ")[2]))
-    parts.append(table(("route", ""), rows))
+    parts.append(table(("route", "what it gives or does"), rows))
     parts += [
         "## Errors\n",
         table(("error", "status"), ((f"`{e.__name__}`", c) for e, c in STATUS_OF.items())),
@@ -259,7 +228,10 @@ def _values(contract: dict[str, Any]) -> list[str]:
         parts.append(f"### `{name}`\n\n{kind.get('description', '')}\n")
         if "properties" in kind:
             parts.append(
-                table(("field", "", ""), ((f"`{n}`", *_typed(p)) for n, p in kind["properties"].items()))
+                table(
+                    ("field", "type", "meaning"),
+                    ((f"`{n}`", *_typed(p)) for n, p in kind["properties"].items()),
+                )
             )
         else:
             parts.append(_typed(kind)[0] + "\n")
@@ -284,4 +256,4 @@ def cluster() -> str:
     """Names on the objects of the cluster."""
     rows = [(f"`jupyter-kf/{name}`", text) for name, text in LABELS.items()]
     rows.append(("`kueue.x-k8s.io/queue-name`", "Kueue's label: the profile's `queue`"))
-    return "\n".join(["# Labels and annotations\n", table(("name", ""), rows)])
+    return "\n".join(["# Labels and annotations\n", table(("name", "where, and what it says"), rows)])

@@ -57,9 +57,7 @@ class KFMagics(Magics):
 
     @magic_arguments("%kf")
     @argument("-w", "--workers", type=int, default=2, help="number of replicas (default 2)")
-    @argument(
-        "-p", "--profile", default="", type=_unquoted, help="a profile offered here, see %%%%kf profiles"
-    )
+    @argument("-p", "--profile", default="", type=_unquoted, help="a profile offered here, see %%kf profiles")
     @argument(
         "-n", "--name", default="", type=_unquoted, help="the job's name (default: made from the notebook's)"
     )
