@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import jupyter_kf as kf
+from jupyter_kf.parallel import collective
 from tests.gang.compare import BAR, difference
 
 pytestmark = [pytest.mark.gang, pytest.mark.usefixtures("warm_place")]
@@ -100,6 +102,20 @@ def test_a_program_that_catches_the_error_goes_on(tmp_path: Any) -> None:
     assert got[0] == want[0]
     assert difference(got[1:], want[1:]) <= BAR
     assert difference(state(there), state(here)) <= BAR
+
+
+def parting(made: keras.Model, path: Any) -> None:
+    """Goes on after the error, and writes a file on one replica only."""
+    with contextlib.suppress(tf.errors.InvalidArgumentError):
+        fit(made, LATE)
+    if collective.place()[0]:
+        path.write_text("one")
+
+
+def test_replicas_that_part_after_an_error_are_told(tmp_path: Any) -> None:
+    job = kf.Executor(workers=2).submit(parting, model(Looked()), tmp_path / "file")
+    with pytest.raises(kf.JupyterKFError, match="while replica [01] came to"):
+        job.result(_BOUND)
 
 
 def loop(made: keras.Model, x: np.ndarray, graph: bool) -> None:
