@@ -114,7 +114,7 @@ def parting(made: keras.Model, path: Any) -> None:
 
 def test_replicas_that_part_after_an_error_are_told(tmp_path: Any) -> None:
     job = kf.Executor(workers=2).submit(parting, model(Looked()), tmp_path / "file")
-    with pytest.raises(kf.JupyterKFError, match="while replica [01] came to"):
+    with pytest.raises(kf.JupyterKFError, match=r"while replica [01] came to"):
         job.result(_BOUND)
 
 
