@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_kf.hub.availability import Free, Node, free, held_by, node_of, used_by, words, workers
+from jupyter_kf.hub.availability import Free, Held, Node, free, held_by, node_of, used_by, words, workers
 from jupyter_kf.hub.offers import Catalogue, read
 
 GPU = "nvidia.com/gpu"
@@ -79,6 +79,15 @@ def test_nodes_that_cannot_take_it_do_not_count(other):
 )
 def test_tolerated_taints_do_not_matter(taint):
     assert free(GPUS, {"a": node(taints=[taint])}, {}).total == 4
+
+
+def test_claims_hold_no_device_of_a_node_but_are_known():
+    claims = [{"name": "x", "resourceClaimTemplateName": "a-x2"}, {"name": "own", "resourceClaimName": "y"}]
+    claiming = {"spec": {"nodeName": "a", "containers": [{}], "resourceClaims": claims}}
+    held = held_by(claiming | {"status": {"phase": "Running"}})
+    assert held == Held("a", {}, ("a-x2",))
+    assert used_by([held]) == {"a": {}}
+    assert held_by(claiming | {"status": {"phase": "Succeeded"}}) is None
 
 
 def test_more_held_than_there_are_is_none_free():

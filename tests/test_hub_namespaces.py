@@ -50,11 +50,13 @@ def test_all_objects_are_in_the_namespace():
 
 
 def test_the_allowance_is_the_quota():
-    allowance = Allowance(cpu=4.5, memory=8 << 30, pods=5, accelerators={"nvidia.com/gpu": 2})
+    devices = {"gpu.example.com": 1}
+    allowance = Allowance(4.5, 8 << 30, pods=5, accelerators={"nvidia.com/gpu": 2}, devices=devices)
     tenant = Tenant("ana", "x", "jhub", allowance=allowance)
     [quota] = made(tenant, "ResourceQuota")
     assert quota["spec"]["hard"] == {
         "requests.nvidia.com/gpu": "2",
+        "gpu.example.com.deviceclass.resource.k8s.io/devices": "1",
         "requests.cpu": "4.5",
         "limits.cpu": "4.5",
         "requests.memory": str(8 << 30),

@@ -169,6 +169,13 @@ WHOLE = [
         4,
         "more than per_user lets",
     ),
+    ("profiles:\n  - name: a\nper_user: {devices: {nvidia.com/gpu: 2}}", 3, "the name of a DeviceClass"),
+    (
+        "per_user: {devices: {gpu.example.com: 1}}\n"
+        "profiles:\n  - name: a\n    accelerator: {device_class: gpu.example.com, counts: [2]}",
+        4,
+        "more than per_user lets",
+    ),
 ]
 
 

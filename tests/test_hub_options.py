@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jupyter_kf.errors import SpecError
 from jupyter_kf.hub import holdings
+from jupyter_kf.hub.catalogue import claimed
 from jupyter_kf.hub.offers import Allowance, read
 from jupyter_kf.hub.options import check_stock, choose
 
@@ -166,6 +167,31 @@ def test_more_than_a_user_may_hold_is_refused(options, pods, allowed, said):
     with pytest.raises(SpecError, match=said):
         holdings.check(choice, pods, allowed)
     holdings.check(choice, pods[1:1], allowed)  # with nothing held it is no more than allowed
+
+
+CLAIMS = """
+profiles:
+  - {name: a, accelerator: {device_class: gpu.example.com, counts: [1, 2]}}
+  - {name: b, accelerator: {device_class: gpu.example.com, selector: large}}
+  - {name: c, accelerator: {device_class: nic.example.com}}
+"""
+
+
+def claiming(*templates, phase="Running"):
+    claims = [{"name": "x", "resourceClaimTemplateName": name} for name in templates]
+    return {"spec": {"containers": [{}], "resourceClaims": claims}, "status": {"phase": phase}}
+
+
+def test_devices_that_are_claimed_count_by_their_class():
+    """Of all profiles together, by the templates that the pods there name."""
+    offers = list(read(CLAIMS).offers)
+    known, allowed = claimed(offers), Allowance(devices={"gpu.example.com": 3})
+    one = choose({"profile": "b"}, offers)
+    there = [claiming("a-x2"), claiming("c-x1"), claiming("elsewhere"), claiming("a-x2", phase="Failed")]
+    holdings.check(one, there, allowed, known)
+    with pytest.raises(SpecError, match=r"You may hold 3 devices of gpu\.example\.com at once.* You hold 3"):
+        holdings.check(one, [*there, claiming("b-x1")], allowed, known)
+    holdings.check(choose({"profile": "c"}, offers), [*there, claiming("b-x1")], allowed, known)
 
 
 def test_what_is_not_asked_for_is_not_counted():

@@ -32,6 +32,16 @@ async def test_the_form_says_what_is_free(make):
     assert "3 free." not in page and "4 free." not in page
 
 
+async def test_claimed_devices_that_are_used_up_are_told_on_the_page(make):
+    offer = {"name": "a", "accelerator": {"device_class": "gpu.example.com", "counts": [2]}}
+    spawner = make(catalogue={"per_user": {"devices": {"gpu.example.com": 3}}, "profiles": [offer]})
+    look = Look.shared()
+    for name, warned in (("elsewhere", False), (spawner.namespace, True)):
+        look.pods[f"{name}/y"] = Held("n", {}, ("a-x2",))
+        page = await spawner._render_options_form_dynamically(spawner)
+        assert ("You may hold 3 devices of gpu.example.com at once" in page) == warned
+
+
 async def test_the_form_escapes_and_selects_what_was_chosen(make):
     catalogue = {
         "profiles": [{"name": "a", "title": "<b>", "description": "&"}, {"name": "b", "images": IMAGES}]

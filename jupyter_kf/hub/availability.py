@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .catalogue import node_selector, tolerations
-from .holdings import quantity, request
+from .holdings import claims, is_finished, quantity, request
 
 if TYPE_CHECKING:
     from .offers import Offer
@@ -31,10 +31,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Held:
-    """What a pod holds of a node's devices."""
+    """What a pod holds of a node's devices, and the templates that its claims are made from."""
 
     node: str
     devices: dict[str, int]
+    claims: tuple[str, ...] = ()
 
 
 def node_of(found: dict[str, Any]) -> Node:
@@ -52,7 +53,8 @@ def held_by(pod: dict[str, Any]) -> Held | None:
     """Read a pod; None if it holds no device of a node."""
     devices = {name: int(n) for name, n in request(pod).items() if "/" in name and n}
     node = pod["spec"].get("nodeName", "")
-    return Held(node, devices) if node and devices else None
+    claimed = () if is_finished(pod) else tuple(claims(pod))
+    return Held(node, devices, claimed) if node and (devices or claimed) else None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PROFILE_LABEL = label_key("profile")
 _GIB = 1 << 30
 Collection = list[Any] | dict[str, Any]
+# By the name of a template: a DeviceClass and a number of its devices.
+Claimed = dict[str, tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,17 @@ def shm(size: int) -> dict[str, Any]:
 def claim_name(name: str, count: int) -> str:
     """The name of the ResourceClaimTemplate of a user's namespace for so many devices of an offer."""
     return f"{name}-x{count}"
+
+
+def claimed(offers: Iterable[Offer]) -> Claimed:
+    """Which devices, and how many of them, a claim from each of the templates is for."""
+    found = ((offer, offer.accelerator) for offer in offers)
+    return {
+        claim_name(offer.name, count): (devices.device_class, count)
+        for offer, devices in found
+        if devices and devices.device_class
+        for count in offer.counts
+    }
 
 
 def job_profiles(offers: Iterable[Offer]) -> list[Profile]:

@@ -14,6 +14,7 @@ from ..errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .catalogue import Claimed
     from .offers import Allowance
     from .options import Choice
 
@@ -57,15 +58,30 @@ def _requests(container: dict[str, Any]) -> Counter[str]:
     return Counter({name: quantity(amount) for name, amount in amounts.items()})
 
 
-def check(choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance) -> None:
-    """Raise `SpecError` if the choice and the pods there are more than a user may hold."""
+def claims(pod: dict[str, Any]) -> list[str]:
+    """The templates that a pod's claims of devices are made from."""
+    found = (each.get("resourceClaimTemplateName") for each in pod["spec"].get("resourceClaims") or [])
+    return [name for name in found if name]
+
+
+def check(
+    choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance, claimed: Claimed | None = None
+) -> None:
+    """Raise `SpecError` if the choice and the pods there are more than a user may hold.
+
+    ``claimed`` says what a claim from each of the catalogue's templates is for.
+    """
     there = [pod for pod in pods if not is_finished(pod)]
     held = sum(map(request, there), Counter[str]())
+    for name in (each for pod in there for each in claims(pod) if each in (claimed or {})):
+        device_class, count = (claimed or {})[name]
+        held[_devices(device_class)] += count
     offer = choice.offer
     wants: dict[str, float] = {"cpu": offer.cpu or 0, "memory": offer.memory or 0}
-    if offer.accelerator and offer.accelerator.resource:
-        wants[offer.accelerator.resource] = choice.count
+    if devices := offer.accelerator:
+        wants[devices.resource or _devices(devices.device_class)] = choice.count
     limits = {"cpu": allowed.cpu, "memory": allowed.memory} | allowed.accelerators
+    limits |= {_devices(name): most for name, most in allowed.devices.items()}
     for name, most in limits.items():
         if most is not None and wants.get(name, 0) and held[name] + wants[name] > most:
             raise SpecError(
@@ -78,6 +94,10 @@ def check(choice: Choice, pods: Iterable[dict[str, Any]], allowed: Allowance) ->
             f"You may have {_pods(allowed.pods)} at once, servers and jobs together, and have {len(there)}. "
             "Stop a server or cancel a job first."
         )
+
+
+def _devices(device_class: str) -> str:
+    return f"devices of {device_class}"
 
 
 def _pods(number: int) -> str:

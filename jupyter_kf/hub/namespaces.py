@@ -30,6 +30,8 @@ RIGHTS: dict[tuple[str, str], list[str]] = {
 _REPLICA_PORTS = {"protocol": "TCP", "port": 2220, "endPort": 2999}
 _DNS = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
 _PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
+# What a quota calls the devices of a DeviceClass.
+_CLAIMED = "deviceclass.resource.k8s.io/devices"
 # A container that says nothing, where a quota wants to know.
 _UNSAID = {"cpu": "1", "memory": "2Gi"}
 
@@ -100,6 +102,7 @@ def _limits(tenant: Tenant) -> list[Object]:
     """
     allowed = tenant.allowance
     hard = {f"requests.{name}": str(most) for name, most in allowed.accelerators.items()}
+    hard |= {f"{name}.{_CLAIMED}": str(most) for name, most in allowed.devices.items()}
     unsaid = {}
     for name, most in (("cpu", allowed.cpu), ("memory", allowed.memory)):
         if most is not None:

@@ -80,12 +80,16 @@ class Offer:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What one user may hold at once, servers and jobs together; None is no limit."""
+    """What one user may hold at once, servers and jobs together; None is no limit.
+
+    ``accelerators`` are by resource, ``devices`` by the DeviceClass that they are claimed from.
+    """
 
     cpu: float | None = None
     memory: int | None = None
     pods: int | None = None
     accelerators: dict[str, int] = field(default_factory=dict)
+    devices: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,10 @@ def _check_names(document: Document, offers: tuple[Offer, ...]) -> None:
 
 def _check_allowance(document: Document, number: int, offer: Offer, per_user: Allowance) -> None:
     devices = offer.accelerator
-    allowed = per_user.accelerators.get(devices.resource) if devices else None
+    allowed = None
+    if devices:
+        by_class = per_user.devices.get(devices.device_class)
+        allowed = by_class if devices.device_class else per_user.accelerators.get(devices.resource)
     needs: list[tuple[str, float | None, float | None]] = [
         ("cpu", offer.cpu, per_user.cpu),
         ("memory", offer.memory, per_user.memory),

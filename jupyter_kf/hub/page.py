@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SpecError
 from . import holdings, offers
 from .availability import words
-from .catalogue import Base, profile_list
+from .catalogue import Base, claimed, profile_list
 from .options import Choice
 from .watching import Look
 
@@ -37,8 +37,11 @@ def _why_not(spawner: KFSpawner, offer: offers.Offer, look: Look | None) -> str:
     try:
         spawner.check_servers(offer)
         held = look.held_in(spawner.namespace) if look and spawner.enable_user_namespaces else []
-        allowance = offers.Allowance(accelerators=spawner.offered().per_user.accelerators)
-        holdings.check(Choice(offer, min(offer.counts, default=0)), held, allowance)
+        catalogue = spawner.offered()
+        most = catalogue.per_user
+        allowance = offers.Allowance(accelerators=most.accelerators, devices=most.devices)
+        smallest = Choice(offer, min(offer.counts, default=0))
+        holdings.check(smallest, held, allowance, claimed(catalogue.offers))
     except SpecError as err:
         return str(err)
     return ""

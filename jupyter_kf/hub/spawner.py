@@ -19,7 +19,7 @@ from ..errors import Forbidden, SpecError
 from ..profiles import AVAILABILITY_VARIABLE, PROFILES_VARIABLE
 from ..store import STORE_VARIABLE
 from . import holdings, offers, page, tenancy
-from .catalogue import claim_name, job_profiles
+from .catalogue import claim_name, claimed, job_profiles
 from .namespaces import ACCOUNT, Tenant
 from .options import Choice, check_stock, choose
 from .patient import PatientSpawner
@@ -184,7 +184,8 @@ class KFSpawner(PatientSpawner):
             self.check_servers(choice.offer)
         except SpecError as err:
             raise refusal(str(err), "quota", 403) from err
-        allowed = self.offered().per_user
+        catalogue = self.offered()
+        allowed = catalogue.per_user
         if allowed == offers.Allowance():
             return
         label = self._build_common_labels({})["hub.jupyter.org/username"]
@@ -197,7 +198,7 @@ class KFSpawner(PatientSpawner):
         pods = json.loads(await answer.read()).get("items") or []
         mine = [pod for pod in pods if pod["metadata"]["name"] != self.pod_name]
         try:
-            holdings.check(choice, mine, allowed)
+            holdings.check(choice, mine, allowed, claimed(catalogue.offers))
         except SpecError as err:
             raise refusal(str(err), "quota", 403) from err
 

@@ -90,7 +90,7 @@ class Look:
     def held_in(self, namespace: str) -> list[dict[str, Any]]:
         """What the pods of a namespace hold, as pods that ask for it."""
         mine = [held for key, held in self.pods.items() if held and key.startswith(f"{namespace}/")]
-        return [{"spec": {"containers": [{"resources": {"requests": held.devices}}]}} for held in mine]
+        return [_as_pod(held) for held in mine]
 
     async def _run(self) -> None:
         try:
@@ -178,6 +178,12 @@ async def _ask(kind: str, **query: Any) -> Any:
     if answer.status >= 400:
         raise ApiException(status=answer.status, reason=answer.reason)
     return answer
+
+
+def _as_pod(held: Held) -> dict[str, Any]:
+    """A pod that holds the same."""
+    made_from = [{"resourceClaimTemplateName": name} for name in held.claims]
+    return {"spec": {"containers": [{"resources": {"requests": held.devices}}], "resourceClaims": made_from}}
 
 
 async def _changes(kind: str, version: str) -> AsyncIterator[dict[str, Any]]:

@@ -76,7 +76,11 @@ c.Spawner.poll_interval = 2
 from jupyter_kf.hub.setup import complete
 complete(c, cull_every=2)
 """
-PER_USER = {"pods": 8, "accelerators": {"nvidia.com/gpu": 2, "google.com/tpu": 4}}
+PER_USER = {
+    "pods": 8,
+    "accelerators": {"nvidia.com/gpu": 2, "google.com/tpu": 4},
+    "devices": {"gpu.example.com": 2},
+}
 PROFILES: list[dict[str, Any]] = [
     {"name": "cpu", "title": "A processor", "max_per_user": 1},
     {

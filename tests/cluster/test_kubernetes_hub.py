@@ -82,6 +82,19 @@ def test_claims_are_made_from_templates_that_the_cluster_takes(cluster, hub):
     assert made == "claim-x1 1,claim-x2 2,"
 
 
+def test_the_cluster_counts_claims_that_pass_by_the_hub(cluster, hub):
+    """The quota of the namespace knows devices by their class."""
+    exactly = {"deviceClassName": "gpu.example.com", "count": 3}
+    claim = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": {"name": "many", "namespace": "jhub-ana"},
+        "spec": {"devices": {"requests": [{"name": "x", "exactly": exactly}]}},
+    }
+    with pytest.raises(RuntimeError, match=r"exceeded quota: jupyter-kf, requested: gpu\.example\.com\.dev"):
+        cluster.kubectl("create", "-f", "-", text=json.dumps(claim))
+
+
 ASK = """
 import os, urllib.request, urllib.error
 url = os.environ["JUPYTER_KF_AVAILABILITY"].replace("/ana/", "/{whose}/").replace("/bo/", "/{whose}/")
