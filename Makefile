@@ -13,10 +13,10 @@ QUICK := $(PYTEST) tests/test_*.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env docs dist jupyverse hub5 test-lab test-hub5 test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
+.PHONY: help env docs dist jupyverse hub5 test-lab test-hub5 test-hub5-cluster test-ui chromium demo test test-unit test-gang test-cluster plan cluster cluster-down cluster-build lint types imports bench clean
 
 help:  ## say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 env: $(STAMP)  ## make the environment in .venv
 
@@ -78,6 +78,9 @@ $(VENV)/hub5/.installed: $(STAMP) tests/constraints-hub5.txt
 
 test-hub5: hub5  ## run the hub's quick tests with JupyterHub 5.5 and KubeSpawner 7.0
 	@$(HUB5)
+
+test-hub5-cluster: hub5 cluster-build  ## run the tests of a hub on a real Kubernetes with that JupyterHub
+	@JUPYTER_KF_TEST_HUB=$(abspath $(VENV)/hub5/bin/python) $(PYTEST) tests/cluster/test_kubernetes_hub.py
 
 test-unit: env  ## run the quick tests: no notebook, no training
 	@$(QUICK) -q

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
+import shlex
+from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from traitlets.config import Config, PyFileConfigLoader
 
 from jupyter_kf.hub.catalogue import job_profiles
@@ -122,7 +124,29 @@ def test_servers_in_other_namespaces_find_the_hub(monkeypatch, set_, namespace, 
     assert config.JupyterHub.hub_connect_url == expected
 
 
-@pytest.mark.parametrize("file", sorted((KIT / "images").glob("*/Dockerfile")), ids=lambda f: f.parent.name)
+IMAGES = sorted((KIT / "images").glob("*/Dockerfile"))
+an_image = pytest.mark.parametrize("file", IMAGES, ids=lambda file: file.parent.name)
+
+
+@an_image
+def test_an_image_installs_what_there_is(file):
+    """Parts of this package that it has, and other packages in versions that these tests run with."""
+    [line] = re.findall(r"^RUN pip install --no-cache-dir (.+)$", file.read_text(), re.M)
+    for wanted in map(Requirement, shlex.split(line)):
+        if wanted.name == "jupyter-kf":
+            assert wanted.extras <= set(metadata("jupyter-kf").get_all("Provides-Extra"))
+        else:
+            assert wanted.specifier.contains(version(wanted.name)), wanted
+
+
+@an_image
+def test_an_image_has_a_base_of_one_version_and_does_not_run_as_root(file):
+    text = file.read_text()
+    assert re.findall(r"^FROM \S+:(?!latest)\S+$", text, re.M)
+    assert (re.findall(r"^USER (\S+)", text, re.M) or ["the base's"])[-1] != "root"
+
+
+@an_image
 def test_an_image_uses_no_variable_of_its_base(file):
     """What the base was built with (ARG) is not known in what is built on it."""
     text = file.read_text()

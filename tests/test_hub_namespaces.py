@@ -31,6 +31,7 @@ def test_the_account_may_run_jobs_and_read_no_secrets():
     [role] = made(TENANT, "Role")
     rules = {rule["resources"][0]: rule["verbs"] for rule in role["rules"]}
     kinds = {"jobs", "cronjobs", "services", "pods", "pods/log", "events", "persistentvolumeclaims"}
+    kinds.add("localqueues/pendingworkloads")
     assert set(rules) == kinds
     assert "create" not in rules["pods"]
     [binding] = made(TENANT, "RoleBinding")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jupyter_kf.backends.queueing import Line
 from jupyter_kf.hub.pending import KINDS, Known, explain
-from jupyter_kf.hub.queueing import place_of
 
 SHORT = "0/3 nodes are available: 2 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint."
 
@@ -30,7 +30,7 @@ def pod(node="", waiting=None, ready=False, **condition):
         (None, [], "The cluster has not made the server's pod yet."),
         (pod(), [], "The server waits for a node."),
         (pod(ready=True), [], ""),
-        (pod(reason="SchedulingGated"), [], "waits in the queue gpus; it starts when its turn comes"),
+        (pod(reason="SchedulingGated"), [], "The server waits in the queue gpus."),
         (pod(reason="Unschedulable", message=SHORT), [], "not enough nvidia.com/gpu on 2 nodes"),
         (pod(reason="Unschedulable", message=SHORT), ["TriggeredScaleUp"], "is adding a node"),
         (pod("n1"), [], "The server is starting on the node n1."),
@@ -64,6 +64,17 @@ def test_it_is_said_in_words(seen, events, said):
     assert kind in KINDS if said else kind == ""
 
 
+def test_devices_that_the_quota_does_not_give_are_told():
+    """In the words of a real cluster, whose scheduler says nothing of such a pod."""
+    used = "requested: x.deviceclass.resource.k8s.io/devices=2, used: x.dev=1, limited: x.dev=2"
+    message = (
+        f'PodResourceClaim g: create ResourceClaim : claims "p" is forbidden: exceeded quota: kf, {used}'
+    )
+    event = {"reason": "FailedResourceClaimCreation", "message": message}
+    kind, said = explain(pod(), [event])
+    assert (kind, said.startswith("The quota kf is used up: asks for x.deviceclass")) == ("room", True)
+
+
 NOW = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 
 
@@ -84,12 +95,7 @@ def test_an_image_on_its_way_has_a_size_and_a_time(images, begun, said):
 
 def test_a_place_in_the_queue_is_said():
     seen = pod(reason="SchedulingGated")
-    seen["metadata"] |= {"uid": "mine"}
-    waiting = [
-        {"metadata": {"name": "a", "ownerReferences": [{"uid": "other"}]}, "positionInLocalQueue": 0},
-        {"metadata": {"name": "b"}, "positionInLocalQueue": 1},
-        {"metadata": {"name": "c", "ownerReferences": [{"uid": "mine"}]}, "positionInLocalQueue": 2},
-    ]
-    found = place_of(seen, {"items": waiting})
-    assert explain(seen, known=Known(place=found)) == ("queue", "The server is number 3 in the queue gpus.")
-    assert place_of(seen, {"items": waiting[:2]}) is None
+    seen["metadata"]["uid"] = "mine"
+    said = explain(seen, known=Known(line=Line({"mine": 3})))
+    assert said == ("queue", "The server is number 3 in the queue gpus.")
+    assert "which its namespace does not have" in explain(seen, known=Known(line=Line(is_there=False))).words

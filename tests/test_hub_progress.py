@@ -3,71 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 from aiohttp import web
 from kubernetes_asyncio.client import ApiClient, Configuration, CoreV1Api
 from kubespawner import KubeSpawner
 
+from jupyter_kf.backends.queueing import Line
 from jupyter_kf.hub import patient
 from jupyter_kf.hub.patient import PatientSpawner
 from jupyter_kf.hub.pending import Why
-from jupyter_kf.hub.queueing import place
+from jupyter_kf.hub.queueing import line_before
 
 POD = {"metadata": {"namespace": "space", "uid": "mine"}}
-PENDING = {"items": [{"metadata": {"ownerReferences": [{"uid": "mine"}]}, "positionInLocalQueue": 1}]}
-
-
-class Kueue:
-    """The visibility API as a cluster serves it: some versions, some status."""
-
-    def __init__(self) -> None:
-        self.served, self.status, self.body, self.asked = "v1beta2", 200, json.dumps(PENDING), []
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        if f"/{self.served}/" not in request.path:
-            return web.Response(status=404)
-        return web.Response(status=self.status, text=self.body, content_type="application/json")
+WAITING = {"metadata": {"ownerReferences": [{"uid": "mine"}]}, "positionInClusterQueue": 1}
 
 
 @pytest.fixture
-async def kueue():
-    """One, and an API to ask it."""
-    found = Kueue()
+async def api():
+    """An API of a cluster that tells of one who waits."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"items": [WAITING]})
+
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", found.answer)
+    app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
     async with ApiClient(Configuration(host=f"http://127.0.0.1:{port}")) as client:
-        found.api = CoreV1Api(client)
-        yield found
+        yield CoreV1Api(client)
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("version", ["v1beta2", "v1beta1"])
-async def test_the_place_is_asked_of_the_version_that_is_served(kueue, version):
-    kueue.served = version
-    assert await place(kueue.api, POD, "gpus") == 2
-    path = f"/apis/visibility.kueue.x-k8s.io/{version}/namespaces/space/localqueues/gpus/pendingworkloads"
-    assert kueue.asked[-1] == path
+async def test_the_cluster_is_asked_who_waits(api):
+    assert (await line_before(api, POD, "gpus")).places == {"mine": 2}
 
 
-@pytest.mark.parametrize(
-    ("status", "body"), [(403, "{}"), (500, ""), (200, "no JSON"), (200, "{}"), (404, "{}")]
-)
-async def test_a_place_that_is_not_to_be_had_is_not_known(kueue, status, body):
-    kueue.status, kueue.body = status, body
-    assert await place(kueue.api, POD, "gpus") is None
-
-
-async def test_no_cluster_no_place():
+async def test_no_cluster_nothing_known():
     async with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
-        assert await place(CoreV1Api(client), POD, "gpus") is None
+        assert await line_before(CoreV1Api(client), POD, "gpus") == Line()
 
 
 @pytest.fixture
@@ -84,7 +61,7 @@ def spawner(monkeypatch):
         return None
 
     monkeypatch.setattr(KubeSpawner, "progress", told)
-    monkeypatch.setattr(PatientSpawner, "_find_place", nothing)
+    monkeypatch.setattr(PatientSpawner, "_look_at_queue", nothing)
     monkeypatch.setattr(PatientSpawner, "why", lambda self: self.now)
     monkeypatch.setattr(patient, "_LOOK_AGAIN", 0.01)
     found = PatientSpawner.__new__(PatientSpawner)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import socket
 
 import pytest
 import yaml
 
+from jupyter_kf import loop
 from jupyter_kf.backends import connect, manifests, mirror
-from jupyter_kf.backends.apiserver import Conflict, Expired, error_of
+from jupyter_kf.backends.apiserver import ApiServer, Conflict, Expired, error_of
 from jupyter_kf.backends.kubernetes import KubernetesBackend
-from jupyter_kf.backends.mirror import Mirror
+from jupyter_kf.backends.mirror import Mirror, Seen
 from jupyter_kf.backends.placement import Placement
 from jupyter_kf.errors import BackendError, Forbidden, NotFound, SpecError
 from jupyter_kf.profiles import PROFILES_VARIABLE
@@ -75,6 +78,9 @@ async def test_events_of_a_job_and_of_its_pods_are_told(store, monkeypatch):
         _event("a-b", "2026-01-01T00:00:02Z", "of another job"),
         _event("a-b-0-x7k2p", "2026-01-01T00:00:02Z", "of another job's pod"),
     ]
+    for name in ("job-a-1a2b3", "job-a-b-1a2b3"):
+        told.append(_event(name, "2026-01-01T00:00:04Z", "no quota", reason="Pending"))
+        told[-1]["involvedObject"]["kind"] = "Workload"
     told[1] |= {"lastTimestamp": None, "eventTime": "2026-01-01T00:00:02.500000Z"}
 
     async def get(kind, name):
@@ -85,9 +91,34 @@ async def test_events_of_a_job_and_of_its_pods_are_told(store, monkeypatch):
 
     monkeypatch.setattr(backend.api, "get", get)
     monkeypatch.setattr(backend.api, "list", events)
-    first, second = await backend.events("a")
+    first, second, third = await backend.events("a")
     assert (first.about, first.reason, first.time % 60) == ("Job a", "SuccessfulCreate", 2.5)
     assert (second.about, second.message) == ("Pod a-0-x7k2p", "no room (4 times)")
+    assert (third.about, third.message) == ("Workload job-a-1a2b3", "no quota")
+
+
+def test_a_backend_that_is_let_go_closes_its_connections(tmp_path, caplog):
+    """Else asyncio complains of them in the notebook, some cells later."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = {
+            "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{silent.getsockname()[1]}"}}],
+            "users": [{"name": "x", "user": {}}],
+        }
+        (tmp_path / "config").write_text(json.dumps(config))
+        api = ApiServer("space", str(tmp_path / "config"))
+        asking = asyncio.run_coroutine_threadsafe(api.get("jobs", "a"), loop._loop())
+        answering, _ = silent.accept()
+        with answering:
+            answering.recv(1 << 16)
+            answering.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            assert asking.result(10) == {}
+            del api, asking
+            gc.collect()
+            answering.settimeout(10)
+            assert answering.recv(1) == b""  # the other side has closed it
+    assert "Unclosed" not in caplog.text
 
 
 class Server:
@@ -98,6 +129,7 @@ class Server:
         self.lists = 0
         self.fail = None
         self.watches: asyncio.Queue = asyncio.Queue()
+        self.place = 1
 
     def _job(self, name):
         job = manifests.job(JobSpec(name, created=1.0), Placement(image="x"))
@@ -109,6 +141,15 @@ class Server:
             raise self.fail
         self.lists += kind == "jobs"
         return {"items": self.jobs if kind == "jobs" else None, "metadata": {"resourceVersion": "1"}}
+
+    async def namespace(self):
+        return "space"
+
+    async def ask(self, path):
+        if self.fail:
+            raise self.fail
+        waiting = {"metadata": {"ownerReferences": [{"uid": "uid-a"}]}, "positionInClusterQueue": self.place}
+        return 200, json.dumps({"items": [waiting]})
 
     async def watch(self, kind, version, **query):
         if kind != "jobs":
@@ -146,6 +187,20 @@ async def test_changes_are_followed():
         server.watches.put_nowait({"type": "DELETED", "object": job})
         await _next(changes, lambda found: not found)
     assert server.lists == 1
+
+
+async def test_a_place_in_a_queue_is_followed_though_no_object_changes(monkeypatch):
+    monkeypatch.setattr(mirror, "_QUEUE_PAUSE", 0.001)
+    server = Server()
+    server.jobs[0]["spec"]["suspend"] = True
+    server.jobs[0]["metadata"]["labels"][manifests.QUEUE_LABEL] = "gpus"
+    async with Mirror(server, "x") as live:
+        changes = live.changes()
+        await _next(changes, lambda found: found["a"].reason == "Queued: it is number 2 in the queue gpus.")
+        server.place = 0
+        await _next(changes, lambda found: found["a"].reason == "Queued: it is number 1 in the queue gpus.")
+        server.fail = BackendError("away")
+        await _next(changes, lambda found: found["a"].reason == "Queued: it waits in the queue gpus.")
 
 
 @pytest.mark.parametrize("missed", [Expired("too old"), NotFound("gone")])
@@ -200,19 +255,22 @@ async def test_pods_and_events_of_an_earlier_job_of_the_name_do_not_count():
     pod = {"metadata": {"labels": {manifests.JOB_LABEL: "a"}, "ownerReferences": [{"uid": "older"}]}}
     event = {"involvedObject": {"name": "a", "uid": "older"}, "message": "exceeded", "metadata": {}}
 
-    assert mirror.statuses([job], [pod], [event])[0].reason == "Waiting for the cluster to make its replicas."
+    assert (
+        mirror.statuses(Seen([job], [pod], [event]))[0].reason
+        == "Waiting for the cluster to make its replicas."
+    )
 
 
 def test_what_is_known_is_not_made_again_until_an_object_changes():
     server = Server()
     jobs = [server._job("a"), server._job("b")]
     known: mirror.Known = {}
-    first = mirror.statuses(jobs, [], [], known)
+    first = mirror.statuses(Seen(jobs, [], []), known)
     jobs[1]["metadata"]["resourceVersion"] = "2"
     jobs[1]["spec"]["suspend"] = True
-    again = mirror.statuses(jobs, [], [], known)
+    again = mirror.statuses(Seen(jobs, [], []), known)
 
     assert again[0] is first[0]
     assert again[1].reason.startswith("Queued")
-    assert mirror.statuses(jobs[:1], [], [], known) == first[:1]
+    assert mirror.statuses(Seen(jobs[:1], [], []), known) == first[:1]
     assert list(known) == ["uid-a"]

@@ -75,6 +75,7 @@ class ApiServer:
         self._namespace = namespace
         self._client: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._farewell: weakref.finalize[..., ApiServer] | None = None
 
     async def namespace(self) -> str:
         """The namespace of all requests: the one asked for, else the pod's own, else kubeconfig's."""
@@ -106,6 +107,9 @@ class ApiServer:
         self._namespace = self._namespace or own
         self._client, self._loop = ApiClient(settings), asyncio.get_running_loop()
         atexit.register(_close, self._loop, weakref.ref(self))
+        # One that nobody holds any more gives its connections back too, in the loop that they belong to.
+        self._farewell = weakref.finalize(self, _part_later, self._loop, self._client)
+        self._farewell.atexit = False
         return self._client
 
     async def _path(self, kind: str, name: str = "", part: str = "") -> str:
@@ -114,6 +118,15 @@ class ApiServer:
 
     async def _send(self, method: str, path: str, timeout: ClientTimeout, **request: Any) -> Any:
         """Send one request and give the answer with its body unread; raises what `error_of` says."""
+        answer, body = await self._answer(method, path, timeout, **request)
+        if answer.status >= 400:
+            raise error_of(answer.status, body)
+        return answer.response
+
+    async def _answer(
+        self, method: str, path: str, timeout: ClientTimeout, **request: Any
+    ) -> tuple[Any, str]:
+        """Send one request and give the answer, with its body if it is an error's."""
         import aiohttp
 
         client = await self._connect()
@@ -129,15 +142,12 @@ class ApiServer:
                 **request,
             )
             answer = await client.call_api(*prepared, _request_timeout=timeout)
-            if answer.status < 400:
-                return answer.response
-            body = await answer.read()
+            return answer, (await answer.read()).decode(errors="replace") if answer.status >= 400 else ""
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             host = client.configuration.host
             raise BackendError(
                 f"The cluster at {host} does not answer: {err or type(err).__name__}."
             ) from err
-        raise error_of(answer.status, body.decode(errors="replace"))
 
     async def _call(self, method: str, path: str, **request: Any) -> Object:
         import aiohttp
@@ -148,6 +158,16 @@ class ApiServer:
         except (aiohttp.ClientError, TimeoutError, ValueError) as err:
             raise BackendError(f"The cluster's answer broke off: {err or type(err).__name__}.") from err
         return answer
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """Ask for a path of which an error is an answer too: the status and the body."""
+        import aiohttp
+
+        answer, body = await self._answer("GET", path, aiohttp.ClientTimeout(total=CALL_SECONDS))
+        try:
+            return answer.status, body or (await answer.response.read()).decode(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as err:
+            raise BackendError(f"The cluster's answer broke off: {err or type(err).__name__}.") from err
 
     async def get(self, kind: str, name: str) -> Object:
         """Give one object."""
@@ -211,6 +231,8 @@ class ApiServer:
         """Give back the connections, in the loop that they belong to."""
         client, loop = self._client, self._loop
         self._client = None
+        if self._farewell:
+            self._farewell.detach()
         if client is None or loop is None:
             return
         if loop is asyncio.get_running_loop():
@@ -222,6 +244,11 @@ class ApiServer:
 async def _part(client: Any) -> None:
     await client.close()
     await asyncio.sleep(_TLS_FAREWELL)
+
+
+def _part_later(loop: asyncio.AbstractEventLoop, client: Any) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(_part(client), loop)
 
 
 def _close(loop: asyncio.AbstractEventLoop, api: weakref.ref[ApiServer]) -> None:

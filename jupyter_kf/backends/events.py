@@ -1,4 +1,4 @@
-"""What the cluster said about a job: its events, those of the Job and of its pods, in one list.
+"""What the cluster said about a job: events of the Job, of its pods and of its place in a queue, in one list.
 
 Pure functions of the cluster's objects, as in `observed`; there they become reasons, here they
 are shown as they are.
@@ -25,8 +25,15 @@ def events_of(job: Object, events: Iterable[Object]) -> list[PlaceEvent]:
     is about an earlier one of its name.
     """
     made = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
-    own = re.compile(rf"{re.escape(job['metadata']['name'])}(-\d+-[a-z0-9]{{5}})?")
-    found = [_event(e) for e in events if own.fullmatch(e["involvedObject"].get("name", ""))]
+    name = re.escape(job["metadata"]["name"])
+    own = re.compile(rf"{name}(-\d+-[a-z0-9]{{5}})?")
+    workload = re.compile(rf"job-{name}-[a-z0-9]{{5}}")  # Kueue's name for what waits in a queue
+    found = []
+    for event in events:
+        about = event["involvedObject"]
+        pattern = workload if about.get("kind") == "Workload" else own
+        if pattern.fullmatch(about.get("name", "")):
+            found.append(_event(event))
     return sorted((e for e in found if e.time >= made), key=lambda e: e.time)
 
 

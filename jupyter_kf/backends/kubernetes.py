@@ -22,14 +22,16 @@ from .base import Backend, JobEvent, PlaceEvent
 from .cronjobs import CronJobs
 from .events import events_of
 from .manifests import CANCELLED_ANNOTATION, CONTAINER, INDEX_LABEL, JOB_LABEL, USER_LABEL
-from .mirror import REFUSALS, Mirror, statuses
+from .mirror import REFUSALS, Mirror, Seen, statuses
 from .placement import Placement, read_own_pod, told
+from .queueing import is_suspended, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from ..spec import JobSpec, JobStatus
     from .apiserver import Object
+    from .queueing import Line
 
 _LOG_INTERVAL = 0.1
 _TURN = 0.2
@@ -105,7 +107,7 @@ class KubernetesBackend(Backend):
             self.api.list("events", **REFUSALS),
         )
         jobs, pods, events = (each.get("items") or [] for each in listed)
-        found = statuses(jobs, pods, events)
+        found = statuses(Seen(jobs, pods, events, await self._lines(jobs)))
         return [self._with_applied(status) for status in found]
 
     async def get(self, name: str) -> JobStatus:
@@ -120,10 +122,18 @@ class KubernetesBackend(Backend):
             self.api.list("pods", labelSelector=f"{JOB_LABEL}={name}"),
             self.api.list("events", fieldSelector=about),
         )
-        found = statuses([job], pods.get("items") or [], events.get("items") or [])
+        own, about_it = (each.get("items") or [] for each in (pods, events))
+        found = statuses(Seen([job], own, about_it, await self._lines([job])))
         if not found:
             raise NotFound(f"{name!r} is a Job of the cluster, but none of jupyter_kf.")
         return self._with_applied(found[0])
+
+    async def _lines(self, jobs: Iterable[Object]) -> dict[str, Line]:
+        """The queues that some of these wait in; without an answer the jobs are told all the same."""
+        try:
+            return await lines_of(self.api.ask, await self.api.namespace(), jobs)
+        except BackendError:
+            return {}
 
     async def _get_job(self, name: str) -> Object:
         if not is_job_name(name):
@@ -227,14 +237,21 @@ class KubernetesBackend(Backend):
 
     # -- ending --
 
+    async def interrupt(self, name: str) -> None:
+        if is_suspended(await self._get_job(name)):  # there is nothing yet to stop after its step
+            await self.cancel(name)
+        else:
+            await super().interrupt(name)
+
     async def cancel(self, name: str) -> None:
         if (await self.get(name)).state.finished:
             return
         mark = {CANCELLED_ANNOTATION: str(time.time())}
         # A deadline that has passed ends the pods and keeps the Job, which is its record.
-        await self.api.patch(
-            "jobs", name, {"metadata": {"annotations": mark}, "spec": {"activeDeadlineSeconds": 1}}
-        )
+        changes: Object = {"activeDeadlineSeconds": 1}
+        if is_suspended(await self._get_job(name)):
+            changes["parallelism"] = 0  # it leaves the queue by a turn that takes no room and makes no pods
+        await self.api.patch("jobs", name, {"metadata": {"annotations": mark}, "spec": changes})
         deadline = time.monotonic() + _CANCEL_PATIENCE
         while not (await self.get(name)).state.finished:
             if time.monotonic() > deadline:

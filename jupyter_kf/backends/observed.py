@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..spec import JobSpec, JobState, JobStatus, Replica
 from .manifests import CANCELLED_ANNOTATION, CONTAINER, INDEX_LABEL, read_spec
+from .queueing import Line, is_suspended, waits_in, words
 
 if TYPE_CHECKING:
     from .apiserver import Object
 
 PEER_LOST = 42
+_UNKNOWN = Line()
 _SET_UP, _STARTING = "is being set up on its node", "is starting and looks for its peers"
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _SHORT = re.compile(r"(\d+) Insufficient ([\w./-]*\w)")
@@ -26,8 +28,8 @@ _QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limi
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.*)', re.DOTALL)
 
 
-def status_of(job: Object, pods: list[Object], events: list[Object]) -> JobStatus:
-    """Put a job's status together; ``pods`` and ``events`` are those of this job."""
+def status_of(job: Object, pods: list[Object], events: list[Object], line: Line = _UNKNOWN) -> JobStatus:
+    """Put a job's status together; ``pods`` and ``events`` are those of this job, ``line`` of its queue."""
     spec = read_spec(job)
     replicas = tuple(_with_past(index, pods) for index in range(spec.replicas))
     seen = JobStatus(spec, replicas=replicas, started=_started(pods), ranks=spec.ranks)
@@ -37,7 +39,9 @@ def status_of(job: Object, pods: list[Object], events: list[Object]) -> JobStatu
     waiting = [r for r in replicas if r.state is not JobState.RUNNING]
     if not waiting:
         return replace(seen, state=JobState.RUNNING)
-    return replace(seen, reason=_why_waiting(job, waiting, len(pods), events))
+    if is_suspended(job):
+        return replace(seen, reason=_why_suspended(job, line))
+    return replace(seen, reason=_why_waiting(waiting, len(pods), events))
 
 
 def _ended(job: Object, seen: JobStatus, pods: list[Object]) -> JobStatus | None:
@@ -211,9 +215,13 @@ def _mebibytes(quantity: str) -> str:
 # -- the whole job --
 
 
-def _why_waiting(job: Object, waiting: list[Replica], pods: int, events: list[Object]) -> str:
-    if job["spec"].get("suspend"):
-        return "Queued: the cluster has not admitted it yet."
+def _why_suspended(job: Object, line: Line) -> str:
+    if queue := waits_in(job):
+        return f"Queued: it {words(queue, line, job['metadata']['uid'])}."
+    return "Queued: the cluster has not admitted it yet."
+
+
+def _why_waiting(waiting: list[Replica], pods: int, events: list[Object]) -> str:
     if pods < len(waiting) and events:
         last = max(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
         return refused(last.get("message", ""))

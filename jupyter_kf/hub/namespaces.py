@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..backends.queueing import GROUP as QUEUES
 from ..names import label_key, label_value
 from ..timetable import LAUNCHER_LABELS
 from .catalogue import claim_name
@@ -25,6 +26,7 @@ RIGHTS: dict[tuple[str, str], list[str]] = {
     ("", "pods/log"): ["get"],
     ("", "events"): ["list", "watch"],
     ("", "persistentvolumeclaims"): ["get"],
+    (QUEUES, "localqueues/pendingworkloads"): ["get"],
 }
 # Replicas find each other at 2220, and TensorFlow's ports are 2222 and up.
 _REPLICA_PORTS = {"protocol": "TCP", "port": 2220, "endPort": 2999}

@@ -17,10 +17,11 @@ from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
 
 from ..backends.observed import refused
+from ..backends.queueing import Line
 from . import metrics
 from .noticing import LastingEventReflector, NoticingPodReflector
 from .pending import Why, explain, is_gated, known_now, queue_of
-from .queueing import place
+from .queueing import line_before
 from .refusals import refusal
 from .watching import Look
 
@@ -41,7 +42,7 @@ class PatientSpawner(KubeSpawner):
 
     start_timeout: Any  # the hub's
     _last_wait: asyncio.Event | None = None
-    _place: int | None = None
+    _line: Line = Line()
 
     def start(self) -> asyncio.Future[str]:
         """Start the pod, and be done as soon as the watch says that it is ready."""
@@ -50,7 +51,7 @@ class PatientSpawner(KubeSpawner):
 
     async def _started(self) -> str:
         self._last_wait = asyncio.Event()
-        self._place, begun = None, time.monotonic()
+        self._line, begun = Line(), time.monotonic()
         metrics.starting.add(self)
         tasks = [asyncio.ensure_future(self._start()), asyncio.ensure_future(self._ready(self._last_wait))]
         try:
@@ -111,18 +112,18 @@ class PatientSpawner(KubeSpawner):
     def why(self) -> Why:
         """Why the server does not run yet."""
         look = Look.begun()
-        known = known_now(look.images if look else {}, self._place)
+        known = known_now(look.images if look else {}, self._line)
         return explain(self._pod(), self.events if self.event_reflector else (), known)
 
     def _pod(self) -> dict[str, Any] | None:
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
 
-    async def _find_place(self) -> None:
-        """Ask for the place in the queue, if the server is in one."""
+    async def _look_at_queue(self) -> None:
+        """Ask who waits in the server's queue, if it is in one."""
         pod = self._pod()
-        gated = pod is not None and is_gated(pod) and queue_of(pod)
-        self._place = await place(self.api, pod, queue_of(pod)) if pod and gated else None
+        queue = queue_of(pod) if pod and is_gated(pod) else ""
+        self._line = await line_before(self.api, pod, queue) if pod and queue else Line()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """KubeSpawner's progress in plain words, with the cluster's own behind *details*.
@@ -134,7 +135,7 @@ class PatientSpawner(KubeSpawner):
         try:
             while True:
                 finished, _ = await asyncio.wait([step], timeout=_LOOK_AGAIN)
-                await self._find_place()
+                await self._look_at_queue()
                 words = self.why().words
                 found: dict[str, Any] | None = {"progress": done, "message": words}
                 if finished and (found := step.result()) is None:

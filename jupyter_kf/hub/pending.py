@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..backends.manifests import QUEUE_LABEL
-from ..backends.observed import unschedulable
+from ..backends.observed import refused, unschedulable
+from ..backends.queueing import Line, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,10 +26,10 @@ class Why(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What else is known of the cluster: sizes of images in bytes, and the place in the queue from 1."""
+    """What else is known of the cluster: sizes of images in bytes, and who waits in the server's queue."""
 
     images: Mapping[str, int] = {}
-    place: int | None = None
+    line: Line = Line()
     now: datetime | None = None
 
 
@@ -53,7 +54,8 @@ def explain(
         return _unscheduled(scheduled.get("message", ""), events)
     if pod["spec"].get("nodeName"):
         return _on_node(pod["spec"]["nodeName"], image, list(events), known or Known())
-    return Why("room", "The server waits for a node.")
+    refusals = [each for each in events if each.get("reason") == "FailedResourceClaimCreation"]
+    return Why("room", refused(refusals[-1]["message"]) if refusals else "The server waits for a node.")
 
 
 def is_gated(pod: dict[str, Any]) -> bool:
@@ -86,10 +88,9 @@ def _container(waiting: dict[str, Any], image: str) -> Why | None:
 
 def _gated(pod: dict[str, Any], known: Known) -> Why:
     queue = queue_of(pod)
-    where = f"in the queue{f' {queue}' if queue else ''}"
-    if known.place:
-        return Why("queue", f"The server is number {known.place} {where}.")
-    return Why("queue", f"The server waits {where}; it starts when its turn comes.")
+    if not queue:
+        return Why("queue", "The server waits for its turn.")
+    return Why("queue", f"The server {words(queue, known.line, pod['metadata'].get('uid', ''))}.")
 
 
 def _unscheduled(message: str, events: Iterable[dict[str, Any]]) -> Why:
@@ -120,6 +121,6 @@ def _pull(event: dict[str, Any], image: str, known: Known) -> str:
     return f" ({', '.join(facts)})" if facts else ", which takes some minutes the first time"
 
 
-def known_now(images: Mapping[str, int], place: int | None) -> Known:
+def known_now(images: Mapping[str, int], line: Line) -> Known:
     """What is known at this moment."""
-    return Known(images, place, datetime.now(UTC))
+    return Known(images, line, datetime.now(UTC))

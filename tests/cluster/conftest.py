@@ -42,6 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ):
         programs.build()
         programs.build_s3()
+        programs.build_kueue()
         images.build()
 
 

@@ -1,6 +1,8 @@
 """A real JupyterHub with its real proxy on the machine; its users' servers are pods of the cluster.
 
 The hub has the rights of hub_config/rbac.yaml and no more: it acts as the ServiceAccount bound there.
+JUPYTER_KF_TEST_HUB names the Python of another environment for the hub, as with an older JupyterHub; the
+servers of users keep this one's.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 NAMESPACE = "jhub"
 KIT = CODE / "hub_config"
 PROXY = CODE / "labextension/node_modules/.bin/configurable-http-proxy"
+HUB_PYTHON = os.environ.get("JUPYTER_KF_TEST_HUB", sys.executable)
 TOKEN = secrets.token_hex(16)
 PLACES = {"environment": Path(sys.prefix), "code": CODE}
 CONFIG = """\
@@ -48,6 +51,7 @@ c.DummyAuthenticator.password = "{token}"
 c.Authenticator.allow_all = True
 c.Authenticator.delete_invalid_users = False
 c.JupyterHub.load_groups = {{"vision": {{"users": ["ana"]}}, "brief": {{"users": ["cara"]}}}}
+c.JupyterHub.load_groups["queues"] = {{"users": ["gil", "hana"]}}
 c.JupyterHub.services = [{{"name": "tests", "api_token": "{token}"}}]
 scopes = ["admin:users", "admin:servers", "access:servers", "read:metrics"]
 c.JupyterHub.load_roles = [{{"name": "tests", "services": ["tests"], "scopes": scopes}}]
@@ -103,6 +107,16 @@ PROFILES: list[dict[str, Any]] = [
             "selector": 'device.attributes["gpu.example.com"].model == "large"',
         },
     },
+    # in a cluster with Kueue
+    {"name": "queued", "groups": ["queues"], "accelerator": {"vendor": "nvidia"}, "queue": "gpus"},
+    {
+        "name": "hasty",
+        "groups": ["queues"],
+        "for": ["servers"],
+        "accelerator": {"vendor": "nvidia"},
+        "queue": "gpus",
+        "start_within": "8s",
+    },
     {"name": "brief", "groups": ["brief"], "for": ["servers"], "idle": "16s"},
 ]
 
@@ -150,7 +164,7 @@ class Hub:
             "CONFIGPROXY_AUTH_TOKEN": TOKEN,
             "PYTHONPATH": str(CODE),
         }
-        argv = [sys.executable, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
+        argv = [HUB_PYTHON, "-m", "jupyterhub", "-f", "jupyterhub_config.py"]
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, cwd=self.folder)
         self.until(self._answers, "the hub's start", 90)
@@ -196,6 +210,19 @@ class Hub:
         """Ask for a user's server; 201 or 202 when it starts, else the refusal."""
         self.ask("POST", f"/hub/api/users/{user}")
         return self.ask("POST", f"/hub/api/users/{user}/server", options)
+
+    def progress(self, user: str, text: str, patience: float = 60) -> str:
+        """Read what the progress page of a user's start says until a text is in it, and give that message."""
+        path = f"http://127.0.0.1:{self.port}/hub/api/users/{user}/server/progress"
+        request = urllib.request.Request(path, headers={"Authorization": f"token {TOKEN}"})
+        heard = []
+        with urllib.request.urlopen(request, timeout=patience) as stream:
+            for line in stream:
+                if line.startswith(b"data:"):
+                    heard.append(str(json.loads(line[5:])["message"]))
+                    if text in heard[-1]:
+                        return heard[-1]
+        raise AssertionError(heard)
 
     def ready(self, user: str) -> bool:
         """Whether a user's server runs; an assertion that its start has not failed."""

@@ -248,7 +248,7 @@ def test_the_hub_has_the_written_rights_and_no_more(cluster, hub):
 )
 def test_what_a_user_may_not_have_is_refused_in_words(hub, user, options, status, said):
     hub.ask("POST", f"/hub/api/users/{user}")
-    code, answer = hub.ask("POST", f"/hub/api/users/{user}/servers/more", {"user_options": options})
+    code, answer = hub.ask("POST", f"/hub/api/users/{user}/servers/more", options)
     assert (code, said in answer["message"]) == (status, True), answer
 
 
@@ -275,7 +275,7 @@ def test_servers_outlive_a_restart_of_the_hub(cluster, restarted):
     hub, before = restarted
     hub.until(lambda: hub.ready("ana"), "the server of ana")
     assert cluster.kubectl(*UID) == before
-    code, answer = hub.ask("POST", "/hub/api/users/bo/servers/more", {"user_options": {"profile": "cpu"}})
+    code, answer = hub.ask("POST", "/hub/api/users/bo/servers/more", {"profile": "cpu"})
     assert (code, "and have 1" in answer["message"]) == (403, True), "profiles are forgotten"
 
 

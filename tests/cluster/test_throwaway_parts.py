@@ -34,6 +34,26 @@ def test_addresses_of_clusters_never_overlap() -> None:
     assert all(0 <= int(part) < 256 for network in seen for part in network.split("/")[0].split("."))
 
 
+def test_what_kueue_and_the_cluster_are_both_made_of_is_compiled_once() -> None:
+    """As both name the same versions of it, but for what little Kueue has of newer ones."""
+    found = [_required(Path(__file__).with_name(name) / "go.mod") for name in ("go", "kueue")]
+    shared = found[0].keys() & found[1].keys()
+    assert {"k8s.io/api", "k8s.io/client-go", "k8s.io/apiserver", "k8s.io/kube-openapi"} <= shared
+    own = {
+        "go.uber.org/zap",
+        "github.com/mailru/easyjson",
+        "github.com/sirupsen/logrus",
+        "k8s.io/apiextensions-apiserver",
+    }
+    assert {name for name in shared if found[0][name] != found[1][name]} <= own
+
+
+def _required(file: Path) -> dict[str, str]:
+    wanted = file.read_text().partition("\nexclude")[0]
+    lines = (line.split() for line in wanted.splitlines() if line.startswith("\t"))
+    return {words[0]: words[1] for words in lines if len(words) > 1 and words[1].startswith("v")}
+
+
 @pytest.mark.parametrize(
     "changes", [{"number": 16}, {"nodes": 0}, {"nodes": 15}, {"folder": Path("/" + 90 * "a")}], ids=str
 )

@@ -51,6 +51,7 @@ def prepare(options: argparse.Namespace) -> int:
         return 1
     programs.say(f"Kubernetes {programs.version()} is in {programs.build()}")
     programs.build_s3()
+    programs.build_kueue()
     images.build()
     return 0
 

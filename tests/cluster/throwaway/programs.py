@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[1] / "go"
 _S3_SOURCE = Path(__file__).parents[1] / "s3"
+_KUEUE_SOURCE = Path(__file__).parents[1] / "kueue"
 NAMES = (
     "coredns",
     "device-plugin",
@@ -33,6 +34,7 @@ NAMES = (
 )
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 _S3_SERVER = "github.com/versity/versitygw/cmd/versitygw"
+_KUEUE = "sigs.k8s.io/kueue"
 _BUILD_SECONDS = 3600
 
 
@@ -79,6 +81,11 @@ def build_s3() -> Path:
     return _once(_place(_S3_SOURCE, "s3"), _build_s3) / "versitygw"
 
 
+def build_kueue() -> Path:
+    """The folder with Kueue's manager and, in ``config``, its manifests; built if need be."""
+    return _once(_place(_KUEUE_SOURCE, "kueue"), _build_kueue)
+
+
 def _once(target: Path, work: Callable[[Path], None]) -> Path:
     """Let ``work`` fill a folder unless it is there already, or another process has just done so."""
     if target.exists():
@@ -113,7 +120,17 @@ def _build_s3(unfinished: Path) -> None:
     _go(_S3_SOURCE, "build", "-trimpath", "-ldflags", "-s -w", "-o", target, _S3_SERVER)
 
 
-def _go(source: Path, *arguments: str) -> None:
+def _build_kueue(unfinished: Path) -> None:
+    say("building Kueue: once, about two minutes on two cores ...")
+    target = str(unfinished / "manager")
+    _go(_KUEUE_SOURCE, "build", "-trimpath", "-ldflags", "-s -w", "-o", target, f"{_KUEUE}/cmd/kueue")
+    module = Path(_go(_KUEUE_SOURCE, "list", "-m", "-f", "{{.Dir}}", _KUEUE).strip())
+    shutil.copytree(module / "config", unfinished / "config", copy_function=shutil.copyfile)
+    for path in (unfinished / "config").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # a module's files are for reading only
+
+
+def _go(source: Path, *arguments: str) -> str:
     environment = os.environ | {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-buildvcs=false -mod=readonly",
@@ -123,12 +140,13 @@ def _go(source: Path, *arguments: str) -> None:
         ["go", *arguments],
         cwd=source,
         env=environment,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=_BUILD_SECONDS,
     )
     if done.returncode:
         raise RuntimeError(f"go {arguments[0]} failed:\n{done.stderr[-4000:]}")
+    return done.stdout
 
 
 def say(text: str) -> None:
