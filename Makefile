@@ -42,7 +42,7 @@ test: plan env chromium jupyverse hub5 test-lab cluster-build lint types imports
 	@status=0; $(QUICK) || status=1; $(HUB5) || status=1; $(PYTEST) --ignore-glob='tests/test_*.py' || status=1; exit $$status
 
 plan:
-	@echo "== This makes the environments (4 minutes), installs Chromium, builds a throw-away Kubernetes (10 minutes) and"
+	@echo "== This makes the environments (4 minutes), installs Chromium, builds a throw-away Kubernetes (12 minutes) and"
 	@echo "   runs all tests (50 minutes); times are of the first run on 2 cores, the second re-uses what was made."
 
 test-lab: env  ## check the JupyterLab side: style, types, unit tests

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hub import PROXY, running
+from hub import PROXY, give_places, running
 from throwaway import kueue
 from throwaway.client import Cluster
 
@@ -147,6 +147,7 @@ def test_a_server_waits_its_turn_and_says_where_it_stands(hub, queues, submitted
     assert said == (
         "The server waits for a queue gpus, which its namespace does not have; an administrator can make it."
     )
+    give_places(queues, "jhub-hana", hub.folder / "hana")
     kueue.add_local_queue(queues, "jhub-hana", "gpus", "all")
     hub.progress("hana", SECOND)
     page = hub.ask("GET", "/hub/metrics")[1]

@@ -121,7 +121,7 @@ def _build_s3(unfinished: Path) -> None:
 
 
 def _build_kueue(unfinished: Path) -> None:
-    say("building Kueue: once, about two minutes on two cores ...")
+    say("building Kueue: once, about four minutes of one core ...")
     target = str(unfinished / "manager")
     _go(_KUEUE_SOURCE, "build", "-trimpath", "-ldflags", "-s -w", "-o", target, f"{_KUEUE}/cmd/kueue")
     module = Path(_go(_KUEUE_SOURCE, "list", "-m", "-f", "{{.Dir}}", _KUEUE).strip())
