@@ -6,6 +6,7 @@ It knows nothing of catalogues and namespaces.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ class PatientSpawner(KubeSpawner):
             metrics.START.observe(time.monotonic() - begun)
             return url
         except TimeoutError as err:
+            await self._look_once_more()
             why = self.why().words or "It runs, but does not say that it is ready."
             said = f"The server did not start within {self.start_timeout} s. {why}"
             raise refusal(said, "capacity", 503) from err
@@ -124,6 +126,12 @@ class PatientSpawner(KubeSpawner):
         pod = self._pod()
         queue = queue_of(pod) if pod and is_gated(pod) else ""
         self._line = await line_before(self.api, pod, queue) if pod and queue else Line()
+
+    async def _look_once_more(self) -> None:
+        """The same for the last words of a start, within what is left of its time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEAD_START / 2):
+                await self._look_at_queue()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """KubeSpawner's progress in plain words, with the cluster's own behind *details*.
