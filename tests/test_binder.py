@@ -50,3 +50,16 @@ def test_the_badge_leads_to_the_tour() -> None:
     found = re.search(r"https://mybinder\.org/v2/\S+\?urlpath=lab/tree/(\S+)", readme)
     assert found is not None and (ROOT / found[1]).is_file()
     assert "](binder/README.md)" in (ROOT / "README.md").read_text()
+
+
+def test_post_build_reads_lists_to_their_end() -> None:
+    """A list that goes on when ``grep -q`` has found what it wants breaks off, and its pipe has failed."""
+    script = (BINDER / "postBuild").read_text()
+    checks = re.findall(r"^jupyter (?:server|lab)\s?extension list .*", script, re.M)
+    assert len(checks) == 2
+    for check in checks:
+        line = re.search(r"'(.*)'", check)
+        assert line is not None
+        long = f"(echo '{line[1].replace('.*', ' ')}'; seq 100000)"
+        piped = re.sub(r"^[^|]*", f"{long} 2>/dev/null ", check)
+        subprocess.run(["bash", "-euo", "pipefail", "-c", piped], check=True)
