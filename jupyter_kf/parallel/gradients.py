@@ -132,8 +132,7 @@ def average(parts: list[Any], loss: tf.Tensor) -> list[Any]:
         extra = tf.stop_gradient(tf.stack([stop.wish(), loss]))
     large = [i for i, g in enumerate(dense) if (g.shape.num_elements() or 0) >= _LARGE]
     with tf.control_dependencies([extra] if tf.inside_function() else []):
-        # The last layers' gradients are the first to be there.
-        out = {i: rows.average(dense[i]) for i in reversed(large)}
+        out = {i: rows.average(dense[i]) for i in large}
         for dtype in sorted({g.dtype for g in dense} | {tf.float32}, key=lambda d: d.name):
             where = [i for i, g in enumerate(dense) if g.dtype == dtype and i not in large]
             riders = [extra] if dtype == tf.float32 else []
