@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 VARIABLES = 16
-REPEATS = 3
+REPEATS, MEGABYTES = 3, 200  # at least so many times, and so much in all
 
 
 def peak() -> float:
@@ -69,7 +69,7 @@ def measure(way: Callable[[list[Any], Path], tuple[float, float]], megabytes: in
     del values
     before = peak()
     runs = []
-    for _ in range(REPEATS):
+    for _ in range(max(REPEATS, MEGABYTES // megabytes)):
         with tempfile.TemporaryDirectory() as folder:
             runs.append(way(variables, Path(folder)))
     save, load = (min(times) for times in zip(*runs, strict=True))
