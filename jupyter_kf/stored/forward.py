@@ -14,8 +14,12 @@ import tensorflow as tf
 from .course import arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .loading import Loaded
     from .record import GraphRun
+
+_iterators: list[Any] = []  # until the process ends, which is soon
 
 
 def outputs(graph: Loaded, data: Any, run: GraphRun) -> list[Any]:
@@ -25,13 +29,19 @@ def outputs(graph: Loaded, data: Any, run: GraphRun) -> list[Any]:
     if run.steps is not None:
         data = data.take(run.steps)
     if not fits(graph, data):
-        return [tf.nest.map_structure(_plain, graph(*arguments(batch))) for batch in data]
+        return [tf.nest.map_structure(_plain, graph(*arguments(batch))) for batch in _going_on(data)]
     # A list would become one tensor on its way through tf.data, so the structure stays here.
     structure, whole = graph.structure, type(data.element_spec) is not tuple
     computed = data.map(
         lambda *batch: tuple(tf.nest.flatten(graph(*(arguments(*batch) if whole else batch))))
     )
-    return [tf.nest.pack_sequence_as(structure, [x.numpy() for x in flat]) for flat in computed]
+    return [tf.nest.pack_sequence_as(structure, [x.numpy() for x in flat]) for flat in _going_on(computed)]
+
+
+def _going_on(data: Any) -> Iterator[Any]:
+    """Iterate without an end of the iterator: tf.data may wait for its own thread for seconds then."""
+    _iterators.append(iter(data))
+    yield from _iterators[-1]
 
 
 def fits(graph: Loaded, data: Any) -> bool:
