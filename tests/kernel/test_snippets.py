@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
+import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from traitlets import HasTraits
@@ -139,12 +140,24 @@ def test_a_configuration_is_taken(snippet: Snippet) -> None:
         assert asked(**settings).trait_values() == settings
 
 
-@pytest.mark.parametrize("snippet", everywhere("yaml"), ids=str)
+@pytest.mark.parametrize("snippet", [s for s in everywhere("yaml") if "\nkind:" not in s.text], ids=str)
 def test_a_catalogue_is_compiled(snippet: Snippet) -> None:
-    catalogue = read(snippet.text)
+    part = "profiles:" not in snippet.text
+    catalogue = read(snippet.text + ("profiles: [{name: cpu}]\n" if part else ""))
     offered = [offer for offer in catalogue.offers if offer.servers]
     assert len(profile_list(offered, Base([], [], []))) == len(offered)
     assert job_profiles(catalogue.offers)
+
+
+@pytest.mark.parametrize("snippet", [s for s in everywhere("yaml") if "\nkind:" in s.text], ids=str)
+def test_a_manifest_is_what_the_tests_on_a_cluster_make(snippet: Snippet) -> None:
+    made = (ROOT / "tests" / "cluster" / "throwaway" / "kueue.py").read_text()
+    manifest = yaml.safe_load(snippet.text)
+    group, version = manifest["apiVersion"].split("/")
+    assert f'_GROUP = "{group}"' in made and f"{{_GROUP}}/{version}" in made
+    assert f'"kind": "{manifest["kind"]}"' in made
+    assert manifest["metadata"].keys() == {"name", "namespace"}
+    assert all(f'"{key}": ' in made for key in manifest["spec"])
 
 
 @pytest.mark.parametrize("snippet", everywhere("json"), ids=str)
