@@ -73,7 +73,8 @@ async def test_a_drained_node(cluster, jobs, namespace, go):
         cluster.kubectl("uncordon", "n2")
 
 
-async def test_an_evicted_pod_is_told_and_replaced(kubeconfig, namespace, tmp_path):
+async def test_a_pod_evicted_for_its_own_limit_is_told(kubeconfig, namespace, tmp_path):
+    """Kubelet does not mark it as an eviction: the pod is replaced, or it is the end if the exit code is told."""
     small = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]
     place = placement(tmp_path, preload="jupyter_kf.worker.run", volumes=small)
     jobs = backend(kubeconfig, namespace, place)
@@ -84,18 +85,24 @@ if not os.path.exists({str(tmp_path / "once")!r}):
     open("/tmp/large", "wb").write(bytes(8 * 2**20))
     time.sleep(600)
 """
-    await submit(jobs, "evicted", source)
-    reasons = set()
-    async with asyncio.timeout(120):
-        async for event in jobs.watch():
-            reasons.add(event.status.reason)
-            if event.status.state.finished:
-                break
+    try:
+        await submit(jobs, "evicted", source)
+        seen = []
+        async with asyncio.timeout(120):
+            async for event in jobs.watch():
+                seen.append(event.status)
+                if event.status.state.finished:
+                    break
+    finally:
+        await jobs.close()
 
-    assert any('was evicted from its node: Usage of EmptyDir volume "scratch"' in each for each in reasons)
-    assert event.status.state is JobState.SUCCEEDED
-    assert event.status.replicas[0].restarts == 1
-    await jobs.close()
+    assert any('was evicted from its node: Usage of EmptyDir volume "scratch"' in s.reason for s in seen)
+    if seen[-1].state is JobState.SUCCEEDED:
+        assert seen[-1].replicas[0].restarts == 1
+    else:
+        assert seen[-1].state is JobState.FAILED
+        assert "Rank 0 was evicted from its node" in seen[-1].reason
+        assert seen[-1].replicas[0].exit_code == 137
 
 
 async def test_a_lost_node_is_told_and_its_replica_moves(cluster, jobs, go):
