@@ -74,7 +74,7 @@ async def test_a_drained_node(cluster, jobs, namespace, go):
 
 
 async def test_a_pod_evicted_for_its_own_limit_is_told(kubeconfig, namespace, tmp_path):
-    """Kubelet does not mark it as an eviction: the pod is replaced, or it is the end if the exit code is told."""
+    """Kubelet marks it as no eviction: the pod is replaced, or is the end if its exit code is told."""
     small = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}]
     place = placement(tmp_path, preload="jupyter_kf.worker.run", volumes=small)
     jobs = backend(kubeconfig, namespace, place)
