@@ -1,4 +1,4 @@
-"""Starts TensorFlow's collective runtime and offers the two collectives that everything else is made of.
+"""The group of replicas, and the collectives that everything else is made of.
 
 TensorFlow matches the calls of the members of a collective by a key, and remembers the shape and type first
 seen under it. Here the key is computed when the step runs, from operation, type and number of elements, and
@@ -6,13 +6,12 @@ all collectives of a program are held in program order by one resource: replicas
 same program, however often and differently each of them traces it. The resource counts the collectives begun
 and sums up their keys, so that replicas that no longer agree can be told from slow ones (``watch``).
 
-This module knows nothing of gradients, rows or Keras.
+This module knows nothing of gradients, rows or Keras, nor how the runtime is started (``runtime``).
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,17 +19,15 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from . import meeting
+from . import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-HEARTBEAT_MS = 3000
 _PART_MS = 10_000
 _GROUP_KEY = 4242
 _KEY_SPACE = 2**27 - 1
 COUNTER, COUNTING = "collectives_begun", "jupyter_kf_begun"
-_LEADER = "/job:worker/replica:0/task:0"
 DTYPES = (tf.float32, tf.float64, tf.float16, tf.bfloat16, tf.int32, tf.int64)
 _SUM, _GATHER, _MEAN, _KINDS = 0, 1, 2, 3
 _SLOTS = _KINDS * len(DTYPES)
@@ -129,73 +126,12 @@ def start(rank: int, addresses: Sequence[str], *, timeout: float) -> None:
     RuntimeError when TensorFlow refuses (its own message follows).
     """
     if len(addresses) > 1:
-        _bounded(rank, list(addresses), timeout)
+        runtime.start(rank, list(addresses), timeout)
         with tf.init_scope(), tf.device("/device:CPU:0"):
             _group.begun = tf.Variable([0, 0], trainable=False, dtype=tf.int64, name=COUNTER)
     hosts = [address.rpartition(":")[0] for address in addresses]
     _group.rank, _group.size, _group.writer = rank, len(addresses), hosts.index(hosts[rank])
     _group.place = rank, len(addresses)
-
-
-def _bounded(rank: int, addresses: list[str], timeout: float) -> None:
-    """Runs the blocking start in a thread that is given up at the end of ``timeout``."""
-    failure: list[BaseException] = []
-
-    meeting.wait(rank, addresses, timeout)
-
-    def run() -> None:
-        try:
-            _start_runtime(rank, addresses)
-        except BaseException as error:  # noqa: BLE001 - handed to the caller below
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="collective-start", daemon=True)
-    thread.start()
-    thread.join(timeout)
-    late = thread.is_alive()  # asked once: it may end at any moment
-    if not late and not failure:
-        return
-    away = [str(i) for i, address in enumerate(addresses) if i != rank and not _listens(address)]
-    who = f"rank {', '.join(away)}" if away else "some rank"
-    if late or isinstance(failure[0], tf.errors.DeadlineExceededError):
-        raise TimeoutError(
-            f"Replica {rank} of {len(addresses)} waited {timeout:g} s for the others: {who} did not come. "
-            "Its log says why."
-        ) from (failure[0] if failure else None)
-    raise RuntimeError(f"TensorFlow could not start its collectives: {failure[0]}") from failure[0]
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=0.5):
-        return True
-    return False
-
-
-def _start_runtime(rank: int, addresses: list[str]) -> None:
-    """What MultiWorkerMirroredStrategy does to start the runtime, without the strategy (TensorFlow 2.21)."""
-    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
-    from tensorflow.core.protobuf import cluster_pb2, tensorflow_server_pb2
-
-    runtime = context.context()
-    runtime.configure_collective_ops(collective_leader=_LEADER, device_filters=(f"/job:worker/task:{rank}",))
-    runtime.configure_coordination_service(
-        service_type="standalone",
-        service_leader=_LEADER,
-        heartbeat_timeout_in_ms=HEARTBEAT_MS,
-        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=len(addresses))],
-    )
-    cluster = cluster_pb2.ClusterDef()
-    job = cluster.job.add(name="worker")
-    for index, address in enumerate(addresses):
-        job.tasks[index] = address
-    config = runtime.config
-    config.experimental.collective_group_leader = _LEADER
-    server = tensorflow_server_pb2.ServerDef(
-        cluster=cluster, default_session_config=config, job_name="worker", task_index=rank, protocol="grpc"
-    )
-    runtime.enable_collective_ops(server)
-    runtime.ensure_initialized()
 
 
 def _key(x: tf.Tensor, kind: int) -> tf.Tensor:
